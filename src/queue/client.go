@@ -1,0 +1,35 @@
+// Package queue is both ends of an SQS queue: a [Sender] packs reports into
+// bundles and sends them, a [Message] is what Lambda hands to a reader, and a
+// [Queue] sends and stretches whole messages.
+package queue
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+)
+
+// client is the part of the SDK that this package calls; tests cut the wire here.
+type client interface {
+	SendMessageBatch(context.Context, *sqs.SendMessageBatchInput, ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error)
+	ChangeMessageVisibilityBatch(context.Context, *sqs.ChangeMessageVisibilityBatchInput, ...func(*sqs.Options)) (*sqs.ChangeMessageVisibilityBatchOutput, error)
+}
+
+// NewClient returns an SQS client for callers that have a deadline and another
+// way out: each call is tried once, and its connection is kept for the next one.
+// An HTTP client in cfg is used as it is.
+func NewClient(cfg aws.Config) *sqs.Client {
+	if cfg.HTTPClient == nil {
+		cfg.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+			t.MaxIdleConnsPerHost = maxInFlight // the default of 10 would close what a burst has opened
+			t.IdleConnTimeout = 5 * time.Minute
+		})
+	}
+	return sqs.NewFromConfig(cfg, func(o *sqs.Options) {
+		o.Retryer = aws.NopRetryer{}
+	})
+}

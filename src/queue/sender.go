@@ -1,0 +1,304 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"coap-for-aws-iot/src/envelope"
+)
+
+var (
+	// ErrFull reports that the sender already holds all it may. The ingestor answers
+	// 5.03 with Max-Age, so that the device goes to its next endpoint (RFC 7252,
+	// section 5.9.3.4).
+	ErrFull = errors.New("queue: sender full")
+
+	// ErrClosed reports a Put after the context of Run was done.
+	ErrClosed = errors.New("queue: sender closed")
+
+	// ErrUnconfirmed reports that SQS did not confirm a report in time. Whether it
+	// holds the report is unknown.
+	ErrUnconfirmed = errors.New("queue: not confirmed in time")
+)
+
+// maxInFlight bounds the calls that one sender has open at a time. At 20 ms a call
+// and 1,200 reports in each, 16 calls carry 960,000 reports a second.
+const maxInFlight = 16
+
+// maxHeld bounds the bundles that a sender holds, in bytes of body: waiting and in
+// flight together. A report is at least 95 bytes, and its entry in the lists of
+// ends and callbacks 12 more, so 16 MiB hold at most 177,000 reports and 2 MB of
+// lists. A call in flight holds its bodies twice more, as strings and as the JSON
+// of the request: 16 calls x 252 KiB x 2 = 8 MiB. In all less than 27 MiB.
+const maxHeld = 16 << 20
+
+// Options say what a sender does. All but Linger and Deadline are required.
+type Options struct {
+	Client *sqs.Client // see NewClient
+	URL    string      // of the queue
+	Origin envelope.Origin
+
+	// Linger is the least time between the starts of two calls, unless a bundle is
+	// full. A report that finds the sender idle for that long goes at once, so an
+	// idle sender adds no delay and a busy one packs. 0 means that each report goes
+	// at once as long as a call is free.
+	Linger time.Duration
+
+	// Deadline is how long after its Put a report waits for SQS at most. 0 means
+	// 700 ms.
+	Deadline time.Duration
+}
+
+// A Sender packs reports into bundles and sends them to one queue.
+type Sender struct {
+	queue    *Queue
+	header   []byte // of every bundle
+	linger   time.Duration
+	deadline time.Duration
+	wake     chan struct{} // capacity 1: something changed for Run to look at
+
+	mu sync.Mutex // guards the following
+	// open is being filled, nil if there is nothing in it. full are the bundles that
+	// wait for a free call, oldest first.
+	open   *bundle
+	full   []*bundle
+	held   int // bytes of all bundles, in flight included
+	flying int // calls
+	// started is when the last call was started.
+	started time.Time
+	closed  bool
+	stats   Stats
+}
+
+// Stats counts what a sender has done since it was made, and what it holds.
+type Stats struct {
+	Calls     uint64 // SendMessageBatch calls started
+	Bundles   uint64 // sent in those calls
+	Stored    uint64 // reports that SQS confirmed
+	Failed    uint64 // reports whose fate is unknown, or that never got a call in time
+	Refused   uint64 // reports that SQS refused for what they hold
+	HeldBytes int
+	InFlight  int // calls
+}
+
+// NewSender returns a sender that does nothing until Run is called.
+func NewSender(o Options) *Sender {
+	return newSender(New(o.Client, o.URL), o)
+}
+
+func newSender(q *Queue, o Options) *Sender {
+	if o.Deadline == 0 {
+		o.Deadline = 700 * time.Millisecond
+	}
+	return &Sender{
+		queue:    q,
+		header:   envelope.AppendHeader(nil, o.Origin),
+		linger:   o.Linger,
+		deadline: o.Deadline,
+		wake:     make(chan struct{}, 1),
+	}
+}
+
+// Put hands over a report and never blocks on the network: it runs on the packet
+// path. After nil, done is called exactly once, from a goroutine of Run and no
+// later than Deadline plus the time that an abandoned call takes to return; it
+// must not block. Its argument is nil if SQS holds the report, wraps ErrRefused if
+// it never will, and means unknown otherwise. After ErrFull or ErrClosed, done is
+// never called. The sender keeps neither r nor what it points to.
+func (s *Sender) Put(r *envelope.Report, done func(error)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	if s.held+envelope.MaxLine+len(s.header) > maxHeld {
+		return ErrFull
+	}
+	now := time.Now()
+	if s.open == nil {
+		s.openBundle(now)
+	}
+	before := len(s.open.body)
+	s.open.add(r, done)
+	if len(s.open.body) > envelope.MaxBundle {
+		s.open.dropLast(before)
+		s.full = append(s.full, s.open)
+		s.openBundle(now)
+		before = len(s.open.body)
+		s.open.add(r, done)
+	}
+	s.held += len(s.open.body) - before
+	return nil
+}
+
+// openBundle starts an empty bundle and wakes Run, which has to plan for it. s.mu
+// is held.
+func (s *Sender) openBundle(now time.Time) {
+	s.open = newBundle(s.header, now.Add(s.deadline))
+	s.held += len(s.open.body)
+	s.signal()
+}
+
+func (s *Sender) signal() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Stats returns the counters.
+func (s *Sender) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stats := s.stats
+	stats.HeldBytes, stats.InFlight = s.held, s.flying
+	return stats
+}
+
+// Run sends until ctx is done; then it refuses new reports, sends at once what it
+// holds, and returns when each report's done has been called: after Deadline at
+// most. It is called once.
+func (s *Sender) Run(ctx context.Context) {
+	var calls sync.WaitGroup
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	stop := ctx.Done()
+	for {
+		late, load, next, idle := s.plan(time.Now())
+		s.settle(late, ErrUnconfirmed)
+		if len(load) > 0 {
+			calls.Go(func() { s.call(load) })
+			continue
+		}
+		if idle && stop == nil {
+			break
+		}
+		timer.Reset(next)
+		select {
+		case <-stop:
+			stop = nil
+			s.mu.Lock()
+			s.closed = true
+			s.mu.Unlock()
+		case <-s.wake:
+		case <-timer.C:
+		}
+	}
+	calls.Wait()
+}
+
+// plan decides what happens now. late are bundles whose deadline has passed before
+// they got a call; load is what the next call carries, empty if none is to be
+// started; next is when plan should be asked again if nothing else happens; idle
+// says that nothing is held.
+func (s *Sender) plan(now time.Time) (late, load []*bundle, next time.Duration, idle bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.full) > 0 && !now.Before(s.full[0].deadline) {
+		late = append(late, s.full[0])
+		s.full = s.full[1:]
+	}
+	if s.open != nil && !now.Before(s.open.deadline) {
+		late = append(late, s.open)
+		s.open = nil
+	}
+	next = time.Hour
+	switch {
+	case s.open == nil && len(s.full) == 0:
+		return late, nil, next, s.held == 0
+	case s.flying == maxInFlight:
+		oldest := s.open
+		if len(s.full) > 0 {
+			oldest = s.full[0]
+		}
+		return late, nil, oldest.deadline.Sub(now), false
+	}
+	if wait := s.started.Add(s.linger).Sub(now); len(s.full) == 0 && wait > 0 && !s.closed {
+		return late, nil, wait, false
+	}
+	size := 0
+	for len(s.full) > 0 && len(load) < maxEntries {
+		if size += s.full[0].size(); size > maxCallBytes {
+			break
+		}
+		load = append(load, s.full[0])
+		s.full = s.full[1:]
+	}
+	if s.open != nil && len(s.full) == 0 && len(load) < maxEntries && size+s.open.size() <= maxCallBytes {
+		load = append(load, s.open)
+		s.open = nil
+	}
+	s.started = now
+	s.flying++
+	s.stats.Calls++
+	s.stats.Bundles += uint64(len(load))
+	return late, load, 0, false
+}
+
+// call sends a load of bundles and settles them, within the deadline of the oldest.
+func (s *Sender) call(load []*bundle) {
+	// The context is of the sender's own making: what it holds when Run's context
+	// ends is still to be sent.
+	ctx, cancel := context.WithDeadline(context.Background(), load[0].deadline)
+	s.deliver(ctx, load)
+	cancel()
+	s.mu.Lock()
+	s.flying--
+	s.mu.Unlock()
+	s.signal()
+}
+
+// deliver sends bundles and settles each of them. A bundle that SQS refuses for
+// what it holds is cut in two until the report that it objects to is alone.
+func (s *Sender) deliver(ctx context.Context, load []*bundle) {
+	messages := make([]Outgoing, len(load))
+	for i, b := range load {
+		messages[i].Body = string(b.body)
+	}
+	for i, err := range s.queue.Send(ctx, messages) {
+		b := load[i]
+		switch {
+		case errors.Is(err, ErrRefused) && len(b.done) > 1:
+			first, second := b.cut(s.header)
+			s.grow(len(first.body) + len(second.body) - len(b.body))
+			s.deliver(ctx, []*bundle{first})
+			s.deliver(ctx, []*bundle{second})
+		case err != nil && ctx.Err() != nil:
+			s.settle([]*bundle{b}, ErrUnconfirmed)
+		default:
+			s.settle([]*bundle{b}, err)
+		}
+	}
+}
+
+func (s *Sender) grow(n int) {
+	s.mu.Lock()
+	s.held += n
+	s.mu.Unlock()
+}
+
+// settle ends the life of bundles: counts them, frees their place and tells those
+// who wait.
+func (s *Sender) settle(bundles []*bundle, err error) {
+	for _, b := range bundles {
+		s.mu.Lock()
+		n := uint64(len(b.done))
+		switch {
+		case err == nil:
+			s.stats.Stored += n
+		case errors.Is(err, ErrRefused):
+			s.stats.Refused += n
+		default:
+			s.stats.Failed += n
+		}
+		s.held -= len(b.body)
+		s.mu.Unlock()
+		for _, done := range b.done {
+			done(err)
+		}
+	}
+}
