@@ -135,9 +135,11 @@ func TestFullBundleGoesAtOnce(t *testing.T) {
 			put(fmt.Sprint("r", i, strings.Repeat("x", 1024)))
 		}
 		synctest.Wait()
+		f.mu.Lock()
 		if len(f.calls) != 2 || !f.calls[1].at.Equal(start) {
 			t.Errorf("calls %+v, want a second one at once", f.calls)
 		}
+		f.mu.Unlock()
 		time.Sleep(time.Second)
 	})
 }
