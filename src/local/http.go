@@ -1,0 +1,84 @@
+package local
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// maxRequest bounds a request body: a batch of 1 MiB of messages, each byte of which JSON
+// may write as six (\u0000), and room for its frame.
+const maxRequest = 6<<20 + 64<<10
+
+// A call is one request to one operation of one service in one region.
+type call struct {
+	ctx       context.Context
+	service   string // "sqs", "iot" or "iot-data"
+	region    *region
+	operation string
+	now       time.Time
+	host      string // the request's Host, for queue URLs
+	body      []byte
+	request   *http.Request
+	path      map[string]string // the labels of the path, unescaped; nil for SQS
+}
+
+// ServeHTTP answers one AWS call. It needs no server: a test may call it directly.
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := readBody(r)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
+		return
+	}
+	if _, ok := r.Header["X-Amz-Target"]; ok {
+		s.serveSQS(w, r, body)
+		return
+	}
+	s.serveIoT(w, r, body)
+}
+
+// hostOf returns who the request asks. A request that comes straight from a client's
+// RoundTripper has it in its URL only.
+func hostOf(r *http.Request) string {
+	if r.Host != "" {
+		return r.Host
+	}
+	return r.URL.Host
+}
+
+// readBody reads the whole request; its buffer is the caller's.
+func readBody(r *http.Request) ([]byte, error) {
+	if r.Body == nil {
+		return nil, nil
+	}
+	body := http.MaxBytesReader(nil, r.Body, maxRequest)
+	if n := r.ContentLength; n > 0 && n <= maxRequest {
+		buf := make([]byte, n)
+		_, err := io.ReadFull(body, buf)
+		return buf, err
+	}
+	return io.ReadAll(body)
+}
+
+// signedRegion returns the region and the service of the credential scope that a request
+// was signed for (Signature Version 4: "Credential=KEY/DATE/REGION/SERVICE/aws4_request").
+// Any key and any signature will do.
+func signedRegion(r *http.Request) (region, service string, ok bool) {
+	scope := r.Header.Get("Authorization")
+	if _, rest, found := strings.Cut(scope, "Credential="); found {
+		scope, _, _ = strings.Cut(rest, ",")
+	} else {
+		scope = r.URL.Query().Get("X-Amz-Credential") // a presigned request
+	}
+	part := strings.Split(scope, "/")
+	if len(part) < 5 || part[len(part)-1] != "aws4_request" {
+		return "", "", false
+	}
+	return part[len(part)-3], part[len(part)-2], true
+}
+
+func missingToken() *apiError {
+	return fail(http.StatusForbidden, "MissingAuthenticationTokenException", "Missing Authentication Token")
+}

@@ -1,0 +1,123 @@
+package local
+
+import (
+	"encoding/json"
+	"hash/maphash"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// shadowShards is how many locks the shadows of a region share.
+const shadowShards = 64
+
+// versionMemory is for how long the version of a deleted shadow goes on (AWS IoT developer
+// guide, "Interacting with shadows": within the past 48 hours).
+const versionMemory = 48 * time.Hour
+
+type shadowKey struct{ thing, name string } // name is empty for the classic shadow
+
+// A shadowSet is the shadows of one region.
+type shadowSet struct {
+	seed  maphash.Seed
+	shard [shadowShards]shadowShard
+}
+
+type shadowShard struct {
+	mu sync.Mutex // guards the following
+	of map[shadowKey]*shadow
+}
+
+func newShadowSet() *shadowSet {
+	set := &shadowSet{seed: maphash.MakeSeed()}
+	for i := range set.shard {
+		set.shard[i].of = make(map[shadowKey]*shadow)
+	}
+	return set
+}
+
+// of returns the shard that holds all shadows of a thing.
+func (set *shadowSet) of(thing string) *shadowShard {
+	return &set.shard[maphash.String(set.seed, thing)%shadowShards]
+}
+
+// shadowCall checks the names that a call to a shadow gives.
+func shadowCall(c *call) (shadowKey, *apiError) {
+	k := shadowKey{thing: c.path["thingName"]}
+	if !validName(k.thing, 128, nameExtra) {
+		return k, invalidRequest("Invalid thing name")
+	}
+	if q := c.request.URL.Query(); q.Has("name") {
+		k.name = q.Get("name")
+		if !validName(k.name, 64, "$:-") {
+			return k, invalidRequest("Invalid shadow name")
+		}
+	}
+	return k, nil
+}
+
+func noShadow(k shadowKey) *apiError {
+	if k.name == "" {
+		return notFound("No shadow exists with name: '%s'", k.thing)
+	}
+	return notFound("No shadow exists with name: '%s~%s'", k.thing, k.name)
+}
+
+func (s *Service) getThingShadow(c *call) (any, *apiError) {
+	k, err := shadowCall(c)
+	if err != nil {
+		return nil, err
+	}
+	shard := c.region.shadows.of(k.thing)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	sh := shard.of[k]
+	if sh == nil || sh.deleted() {
+		return nil, noShadow(k)
+	}
+	return sh.document(c.now), nil
+}
+
+func (s *Service) updateThingShadow(c *call) (any, *apiError) {
+	k, err := shadowCall(c)
+	if err != nil {
+		return nil, err
+	}
+	u, err := parseShadowUpdate(c.body)
+	if err != nil {
+		return nil, err
+	}
+	shard := c.region.shadows.of(k.thing)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	next, err := shard.of[k].update(u, c.now)
+	if err != nil {
+		return nil, err
+	}
+	shard.of[k] = next
+	return u.accepted(next, c.now), nil
+}
+
+func (s *Service) deleteThingShadow(c *call) (any, *apiError) {
+	k, err := shadowCall(c)
+	if err != nil {
+		return nil, err
+	}
+	shard := c.region.shadows.of(k.thing)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	sh := shard.of[k]
+	if sh == nil || sh.deleted() {
+		return nil, noShadow(k)
+	}
+	shard.of[k] = &shadow{version: sh.version, deletedAt: c.now}
+	b, _ := json.Marshal(struct {
+		Version   int64 `json:"version"`
+		Timestamp int64 `json:"timestamp"`
+	}{sh.version, c.now.Unix()})
+	return json.RawMessage(b), nil
+}
+
+func versionConflict() *apiError {
+	return fail(http.StatusConflict, "ConflictException", "Version conflict")
+}
