@@ -1,0 +1,332 @@
+package udp
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// implementation is what the contract suite runs against. listen opens a socket, on a
+// network that all sockets of one test share.
+type implementation struct {
+	name string
+	open func() (listen func(t *testing.T, address string) Socket)
+}
+
+var implementations = []implementation{
+	{"kernel", func() func(*testing.T, string) Socket {
+		return func(t *testing.T, address string) Socket {
+			t.Helper()
+			sockets, err := Listen(t.Context(), address, 1, DefaultReceiveBuffer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return closeLater(t, sockets[0])
+		}
+	}},
+	{"memory", func() func(*testing.T, string) Socket {
+		network := NewNetwork(nil)
+		return func(t *testing.T, address string) Socket {
+			t.Helper()
+			s, err := network.Listen(netip.MustParseAddrPort(address))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return closeLater(t, s)
+		}
+	}},
+}
+
+// contract runs a test against each implementation.
+func contract(t *testing.T, test func(t *testing.T, listen func(t *testing.T, address string) Socket)) {
+	for _, i := range implementations {
+		t.Run(i.name, func(t *testing.T) { test(t, i.open()) })
+	}
+}
+
+func closeLater(t *testing.T, s Socket) Socket {
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// room returns n packets to read into.
+func room(n, size int) []Packet {
+	packets := make([]Packet, n)
+	for i := range packets {
+		packets[i].Buf = make([]byte, size)
+	}
+	return packets
+}
+
+// read returns want datagrams, read in batches of at most batch.
+func read(t *testing.T, s Socket, want, batch int) []Packet {
+	t.Helper()
+	late := time.AfterFunc(10*time.Second, func() { _ = s.Close() })
+	defer late.Stop()
+	var got []Packet
+	packets := room(batch, 64)
+	for len(got) < want {
+		n, err := s.ReadBatch(packets)
+		if err != nil {
+			t.Fatalf("after %d of %d datagrams: %v", len(got), want, err)
+		}
+		if n < 1 || n > batch {
+			t.Fatalf("read %d in a batch of %d", n, batch)
+		}
+		for _, p := range packets[:n] {
+			p.Buf = bytes.Clone(p.Buf)
+			got = append(got, p)
+		}
+	}
+	return got
+}
+
+// write sends and expects all to leave.
+func write(t *testing.T, s Socket, packets ...Packet) {
+	t.Helper()
+	if n, err := s.WriteBatch(packets); n != len(packets) || err != nil {
+		t.Fatalf("wrote %d of %d: %v", n, len(packets), err)
+	}
+}
+
+func to(s Socket, datagram string) Packet {
+	return Packet{Buf: []byte(datagram), Peer: s.LocalAddr()}
+}
+
+func TestExchange(t *testing.T) {
+	contract(t, func(t *testing.T, listen func(*testing.T, string) Socket) {
+		server, client := listen(t, "127.0.0.1:0"), listen(t, "127.0.0.1:0")
+		write(t, client, to(server, "question"))
+		p := read(t, server, 1, 8)[0]
+		if string(p.Buf) != "question" || p.Peer != client.LocalAddr() || p.Local != server.LocalAddr().Addr() {
+			t.Errorf("got %q from %s to %s", p.Buf, p.Peer, p.Local)
+		}
+		p.Buf = []byte("answer")
+		write(t, server, p)
+		if p := read(t, client, 1, 8)[0]; string(p.Buf) != "answer" || p.Peer != server.LocalAddr() {
+			t.Errorf("got %q from %s", p.Buf, p.Peer)
+		}
+	})
+}
+
+func TestBatches(t *testing.T) {
+	contract(t, func(t *testing.T, listen func(*testing.T, string) Socket) {
+		server, client := listen(t, "127.0.0.1:0"), listen(t, "127.0.0.1:0")
+		if n, err := server.ReadBatch(nil); n != 0 || err != nil {
+			t.Errorf("read no packets: %d, %v", n, err)
+		}
+		if n, err := client.WriteBatch(nil); n != 0 || err != nil {
+			t.Errorf("wrote no packets: %d, %v", n, err)
+		}
+		var packets []Packet
+		for i := range 20 {
+			packets = append(packets, to(server, fmt.Sprint(i)))
+		}
+		write(t, client, packets...)
+		for i, p := range read(t, server, 20, 8) {
+			if string(p.Buf) != fmt.Sprint(i) {
+				t.Errorf("datagram %d is %q", i, p.Buf)
+			}
+		}
+	})
+}
+
+func TestBufferIsUsedAgain(t *testing.T) {
+	contract(t, func(t *testing.T, listen func(*testing.T, string) Socket) {
+		server, client := listen(t, "127.0.0.1:0"), listen(t, "127.0.0.1:0")
+		packets := room(1, 8)
+		// A short one, an empty one, one that fills the buffer, one that is longer.
+		for _, datagram := range []string{"1", "", "12345678", "123456789"} {
+			write(t, client, to(server, datagram))
+			n, err := server.ReadBatch(packets)
+			if n != 1 || err != nil {
+				t.Fatalf("read %d: %v", n, err)
+			}
+			if want := datagram[:min(len(datagram), 8)]; string(packets[0].Buf) != want {
+				t.Errorf("got %q, want %q", packets[0].Buf, want)
+			}
+		}
+	})
+}
+
+func TestRefusedPacketIsSkipped(t *testing.T) {
+	contract(t, func(t *testing.T, listen func(*testing.T, string) Socket) {
+		server, client := listen(t, "127.0.0.1:0"), listen(t, "127.0.0.1:0")
+		packets := []Packet{
+			to(server, "first"),
+			{Buf: []byte("port 0"), Peer: netip.MustParseAddrPort("127.0.0.1:0")},
+			{Buf: []byte("nowhere")},
+			to(server, "last"),
+		}
+		if n, err := client.WriteBatch(packets); n != 2 || err != nil {
+			t.Errorf("wrote %d: %v", n, err)
+		}
+		got := read(t, server, 2, 1)
+		if string(got[0].Buf) != "first" || string(got[1].Buf) != "last" {
+			t.Errorf("got %q, %q", got[0].Buf, got[1].Buf)
+		}
+	})
+}
+
+func TestDeadPeerEndsNothing(t *testing.T) {
+	contract(t, func(t *testing.T, listen func(*testing.T, string) Socket) {
+		server, client, dead := listen(t, "127.0.0.1:0"), listen(t, "127.0.0.1:0"), listen(t, "127.0.0.1:0")
+		if err := dead.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 { // each is answered by an ICMP error
+			write(t, server, to(dead, "anyone?"))
+		}
+		write(t, client, to(server, "I am"))
+		if p := read(t, server, 1, 1)[0]; string(p.Buf) != "I am" {
+			t.Errorf("got %q", p.Buf)
+		}
+		write(t, server, to(dead, "anyone?"), to(client, "you"))
+		if p := read(t, client, 1, 1)[0]; string(p.Buf) != "you" {
+			t.Errorf("got %q", p.Buf)
+		}
+	})
+}
+
+func TestCloseUnblocks(t *testing.T) {
+	contract(t, func(t *testing.T, listen func(*testing.T, string) Socket) {
+		server, client := listen(t, "127.0.0.1:0"), listen(t, "127.0.0.1:0")
+		reading, ended := make(chan struct{}), make(chan error)
+		go func() {
+			close(reading)
+			_, err := server.ReadBatch(room(1, 8))
+			ended <- err
+		}()
+		<-reading
+		for range 2 {
+			if err := server.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := <-ended; !errors.Is(err, net.ErrClosed) {
+			t.Errorf("the waiting read ended with %v", err)
+		}
+		if _, err := server.ReadBatch(room(1, 8)); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("a later read ended with %v", err)
+		}
+		if n, err := server.WriteBatch([]Packet{to(client, "x")}); n != 0 || !errors.Is(err, net.ErrClosed) {
+			t.Errorf("a later write: %d, %v", n, err)
+		}
+		server.Drops()
+	})
+}
+
+func TestAddressIsFreeAfterClose(t *testing.T) {
+	contract(t, func(t *testing.T, listen func(*testing.T, string) Socket) {
+		client, server := listen(t, "127.0.0.1:0"), listen(t, "127.0.0.1:0")
+		write(t, client, to(server, "to the first"))
+		if err := server.Close(); err != nil {
+			t.Fatal(err)
+		}
+		again := listen(t, server.LocalAddr().String())
+		write(t, client, to(again, "to the second"))
+		if p := read(t, again, 1, 8)[0]; string(p.Buf) != "to the second" {
+			t.Errorf("got %q", p.Buf)
+		}
+	})
+}
+
+func TestFullReceiverDrops(t *testing.T) {
+	contract(t, func(t *testing.T, listen func(*testing.T, string) Socket) {
+		server, client := listen(t, "127.0.0.1:0"), listen(t, "127.0.0.1:0")
+		packets := make([]Packet, 100)
+		for i := range packets {
+			packets[i] = Packet{Buf: make([]byte, 1152), Peer: server.LocalAddr()}
+		}
+		const most = 20_000 // 23 MB, more than any buffer holds
+		sent, counted := 0, runtime.GOOS == "linux" || t.Name() == "TestFullReceiverDrops/memory"
+		for sent < most && (server.Drops() == 0 || !counted) {
+			n, err := client.WriteBatch(packets)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sent += n
+		}
+		if counted && server.Drops() == 0 {
+			t.Errorf("none of %d datagrams was dropped", sent)
+		}
+	})
+}
+
+// TestAddressAsked: on a socket for all addresses, a datagram's destination is told, and
+// the answer comes from there.
+func TestAddressAsked(t *testing.T) {
+	contract(t, func(t *testing.T, listen func(*testing.T, string) Socket) {
+		if runtime.GOOS != "linux" && t.Name() != "TestAddressAsked/memory" {
+			t.Skip("needs 127.0.0.5 and IP_PKTINFO")
+		}
+		for _, test := range []struct{ wildcard, client, asked string }{
+			{"0.0.0.0:0", "127.0.0.1:0", "127.0.0.5"},
+			{"[::]:0", "127.0.0.1:0", "127.0.0.5"},
+			{"[::]:0", "[::1]:0", "::1"},
+		} {
+			t.Run(test.wildcard+" "+test.asked, func(t *testing.T) {
+				if strings.HasPrefix(test.wildcard, "[") {
+					needIPv6(t)
+				}
+				server, client := listen(t, test.wildcard), listen(t, test.client)
+				asked := netip.AddrPortFrom(netip.MustParseAddr(test.asked), server.LocalAddr().Port())
+				write(t, client, Packet{Buf: []byte("who?"), Peer: asked})
+				p := read(t, server, 1, 8)[0]
+				if p.Local != asked.Addr() || p.Peer != client.LocalAddr() {
+					t.Errorf("asked %s, from %s", p.Local, p.Peer)
+				}
+				p.Buf = []byte("me")
+				write(t, server, p)
+				if p := read(t, client, 1, 8)[0]; string(p.Buf) != "me" || p.Peer != asked {
+					t.Errorf("%q from %s, want it from %s", p.Buf, p.Peer, asked)
+				}
+
+				// Without Local the system chooses.
+				p.Local = netip.Addr{}
+				write(t, server, p)
+				if p := read(t, client, 1, 8)[0]; !p.Peer.Addr().IsLoopback() {
+					t.Errorf("from %s", p.Peer)
+				}
+			})
+		}
+	})
+}
+
+func needIPv6(t *testing.T) {
+	t.Helper()
+	c, err := net.ListenPacket("udp6", "[::1]:0")
+	if err != nil {
+		t.Skipf("no IPv6 here: %v", err)
+	}
+	_ = c.Close()
+}
+
+func TestManyWriters(t *testing.T) {
+	contract(t, func(t *testing.T, listen func(*testing.T, string) Socket) {
+		server, client := listen(t, "127.0.0.1:0"), listen(t, "0.0.0.0:0")
+		const writers, each = 4, 50
+		for range writers {
+			go func() {
+				for range each {
+					_, _ = client.WriteBatch([]Packet{{Buf: []byte("x"), Peer: server.LocalAddr(), Local: netip.MustParseAddr("127.0.0.9")}})
+				}
+			}()
+		}
+		for _, p := range read(t, server, writers*each, 16) {
+			if string(p.Buf) != "x" || p.Peer.Addr() != netip.MustParseAddr("127.0.0.9") && runtime.GOOS == "linux" {
+				t.Fatalf("%q from %s", p.Buf, p.Peer)
+			}
+		}
+	})
+}
