@@ -1,0 +1,46 @@
+package ingestor
+
+import (
+	"net"
+	"net/netip"
+	"time"
+
+	"coap-for-aws-iot/src/environ"
+)
+
+// Config is what an ingestor is told by its environment. README.md has the table.
+type Config struct {
+	Listen        []string      // COAP_LISTEN: UDP addresses
+	Sockets       int           // COAP_SOCKETS: per address, each with a reader of its own
+	Name          string        // COAP_NAME, such as use1-a
+	Region        string        // AWS_REGION
+	QueueURL      string        // COAP_QUEUE_URL
+	Linger        time.Duration // COAP_LINGER, see queue.Options
+	DedupMiB      int           // COAP_DEDUP_MIB: size of the duplicate table
+	IgnoreSources []netip.Addr  // COAP_IGNORE_SOURCES: the other ingestors, nobody else speaks from there
+	AllowedTypes  []string      // COAP_ALLOWED_TYPES; empty: any
+	RequireClock  bool          // COAP_REQUIRE_CLOCK: 5.03 while the kernel's clock is not synchronised
+	Admin         string        // COAP_ADMIN: loopback TCP address
+}
+
+// FromEnviron reads the configuration; its faults are e's.
+func FromEnviron(e *environ.Environ) Config {
+	c := Config{
+		Listen:        e.List("COAP_LISTEN", ":5683"),
+		Sockets:       e.Int("COAP_SOCKETS", 1, 1, 64),
+		Name:          e.Required("COAP_NAME", "a name for this ingestor, such as use1-a"),
+		Region:        e.Required("AWS_REGION", "the region of the queue, such as us-east-1"),
+		QueueURL:      e.Required("COAP_QUEUE_URL", "the URL of this region's SQS queue"),
+		Linger:        e.Duration("COAP_LINGER", 5*time.Millisecond, 0, 500*time.Millisecond),
+		DedupMiB:      e.Int("COAP_DEDUP_MIB", 64, 1, 4096),
+		IgnoreSources: e.Addrs("COAP_IGNORE_SOURCES"),
+		AllowedTypes:  e.List("COAP_ALLOWED_TYPES", ""),
+		RequireClock:  e.Bool("COAP_REQUIRE_CLOCK", false),
+		Admin:         e.String("COAP_ADMIN", "127.0.0.1:9683"),
+	}
+	host, _, err := net.SplitHostPort(c.Admin)
+	if addr, parseErr := netip.ParseAddr(host); err != nil || parseErr != nil || !addr.IsLoopback() {
+		e.Fault("COAP_ADMIN", "a loopback address and port, such as 127.0.0.1:9683: it has no authentication")
+	}
+	return c
+}

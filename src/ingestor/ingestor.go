@@ -1,0 +1,109 @@
+// Package ingestor is the daemon behind one address: it takes reports from CoAP
+// messages, gives them to a queue, and acknowledges a report only after the queue has
+// confirmed it.
+//
+//	socket ─► listener.read ─► coap.Classify ─► router ─► dedup ─► queue.Sender ─► SQS
+//	socket ◄─ listener.write ◄────── exchange.done ◄────────────────────┘
+//
+// One datagram up, at most one down: a CON is answered by a piggybacked ACK, after
+// the store and within 700 ms, with 2.04 or 5.03 (RFC 7252, sections 5.2.1 and 5.9.3.4).
+package ingestor
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"coap-for-aws-iot/src/envelope"
+	"coap-for-aws-iot/src/queue"
+	"coap-for-aws-iot/src/udp"
+)
+
+// confirmWithin is how long a device waits for its answer at most: a 5.03 after that
+// sends it to its next endpoint while it is still listening.
+const confirmWithin = 700 * time.Millisecond
+
+// An Ingestor is one daemon. Memory, by default: duplicate table 64 MiB, sender 27 MiB
+// and 177,000 pending exchanges of 150 bytes (see queue.maxHeld), replies that wait for
+// the socket no more than those: in all less than 150 MiB, whatever is sent to it.
+type Ingestor struct {
+	cfg       Config
+	log       *slog.Logger
+	metrics   *metrics
+	router    router
+	dedup     *dedup
+	sender    *queue.Sender
+	health    health
+	salt      uint16 // of the Message IDs of our NON responses
+	listeners []*listener
+}
+
+// New returns an ingestor that reads sockets, which are its own from then on, and
+// sends to cfg.QueueURL through client.
+func New(cfg Config, sockets []udp.Socket, client *sqs.Client, log *slog.Logger) *Ingestor {
+	in := &Ingestor{
+		cfg:    cfg,
+		log:    log,
+		router: router{allowedTypes: cfg.AllowedTypes},
+		dedup:  newDedup(cfg.DedupMiB, time.Now()),
+		sender: queue.NewSender(queue.Options{
+			Client:   client,
+			URL:      cfg.QueueURL,
+			Origin:   envelope.Origin{Ingestor: cfg.Name, Region: cfg.Region},
+			Linger:   cfg.Linger,
+			Deadline: confirmWithin,
+		}),
+		health: health{log: log},
+		salt:   uint16(rand.Uint32()),
+	}
+	in.metrics = newMetrics(in)
+	for _, socket := range sockets {
+		in.listeners = append(in.listeners, newListener(in, socket))
+	}
+	return in
+}
+
+// Run serves until ctx is done, then drains within confirmWithin: new messages are
+// told 5.03, what was accepted is stored, its acknowledgements leave, the sockets
+// close. It is called once.
+func (in *Ingestor) Run(ctx context.Context) {
+	var sending, reading, writing sync.WaitGroup
+	sending.Go(func() { in.sender.Run(ctx) })
+	for _, l := range in.listeners {
+		reading.Go(l.read)
+		writing.Go(l.write)
+	}
+	in.tick(ctx)
+
+	in.health.drain()
+	sending.Wait() // every report has had its answer put into a listener's replies
+	for _, l := range in.listeners {
+		l.finish()
+	}
+	writing.Wait()
+	for _, l := range in.listeners {
+		l.socket.Close()
+	}
+	reading.Wait()
+}
+
+// tick does what is to be done once a second, until ctx is done.
+func (in *Ingestor) tick(ctx context.Context) {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		if in.cfg.RequireClock {
+			in.health.clock(clockSynchronised())
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-ticker.C:
+			in.dedup.sweep(now)
+		}
+	}
+}

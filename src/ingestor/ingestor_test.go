@@ -1,0 +1,316 @@
+package ingestor
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/plgd-dev/go-coap/v3/message"
+	"github.com/plgd-dev/go-coap/v3/message/codes"
+
+	"coap-for-aws-iot/src/envelope"
+	"coap-for-aws-iot/src/udp"
+)
+
+const changed = "ACK 2.04 mid=0001 token=a1b2"
+
+// A CON hears nothing until SQS has confirmed, then a piggybacked 2.04 (RFC 7252,
+// section 5.2.1).
+func TestAckOnlyWhenStored(t *testing.T) {
+	inWorld(t, nil, func(w *world) {
+		begun := time.Now()
+		w.device.send(con(1, "th/a1?s=1f4&fw=2", `{"t":21.5}`))
+		time.Sleep(20*time.Millisecond - 1)
+		w.device.expect(t, "before the store")
+		time.Sleep(time.Millisecond)
+		got := w.device.take()
+		if len(got) != 1 || got[0].text != changed || got[0].at.Sub(begun) != 20*time.Millisecond {
+			t.Fatalf("got %v", got)
+		}
+		want := envelope.Report{
+			Received: begun.UnixMilli(), From: home, Confirmable: true, MessageID: 1, Token: []byte{0xa1, 0xb2},
+			Type: "th", ID: "a1", Query: "fw=2", Seq: 0x1f4, Numbered: true, Format: 50, Payload: []byte(`{"t":21.5}`),
+		}
+		if reports := w.sqs.reports(t); len(reports) != 1 || fmt.Sprint(reports[0]) != fmt.Sprint(want) {
+			t.Errorf("stored %+v, want %+v", reports, want)
+		}
+		for _, name := range []string{"coap_received_total", "coap_accepted_total", "coap_stored_total", "coap_acked_total"} {
+			if n := w.counter(name, ""); n != 1 {
+				t.Errorf("%s is %v, want 1", name, n)
+			}
+		}
+	})
+}
+
+func TestAnswers(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		datagram []byte
+		want     []string
+		stored   int
+	}{
+		{"a NON is answered by a NON (RFC 7252, section 5.2.3)", non(1, "th/a1", "x"), []string{"NON 2.04 token=a1b2"}, 1},
+		{"PUT is as good as POST", request(message.Confirmable, codes.PUT, 1, "th/a1", "x"), []string{changed}, 1},
+		{"no payload", con(1, "th/a1", ""), []string{changed}, 1},
+		{"No-Response, NON: nothing (RFC 7967, section 2)", non(1, "th/a1!\x02", "x"), nil, 1},
+		{"No-Response, CON: an empty ACK", con(1, "th/a1!\x02", "x"), []string{"ACK 0.00 mid=0001"}, 1},
+		{"core", request(message.Confirmable, codes.GET, 1, ".well-known/core", ""), []string{"ACK 2.05 mid=0001 token=a1b2 ContentFormat=28"}, 0},
+		{"health", request(message.Confirmable, codes.GET, 1, "health", ""), []string{"ACK 2.05 mid=0001 token=a1b2"}, 0},
+		{"POST to health", con(1, "health", "x"), []string{"ACK 4.05 mid=0001 token=a1b2"}, 0},
+		{"GET of a device", request(message.Confirmable, codes.GET, 1, "th/a1", ""), []string{"ACK 4.05 mid=0001 token=a1b2"}, 0},
+		{"DELETE of a device", request(message.Confirmable, codes.DELETE, 1, "th/a1", ""), []string{"ACK 4.05 mid=0001 token=a1b2"}, 0},
+		{"one segment", con(1, "th", "x"), []string{"ACK 4.04 mid=0001 token=a1b2"}, 0},
+		{"three segments", con(1, "th/a1/x", "x"), []string{"ACK 4.04 mid=0001 token=a1b2"}, 0},
+		{"an empty name", con(1, "th/", "x"), []string{"ACK 4.04 mid=0001 token=a1b2"}, 0},
+		{"a name with a blank", con(1, "th/a 1", "x"), []string{"ACK 4.04 mid=0001 token=a1b2"}, 0},
+		{"a name that is too long", con(1, "th/"+strings.Repeat("a", 129), "x"), []string{"ACK 4.04 mid=0001 token=a1b2"}, 0},
+		{"a name as long as can be", con(1, "th/"+strings.Repeat("a", 128), "x"), []string{changed}, 1},
+		{"a type that is not allowed", con(1, "door/a1", "x"), []string{"ACK 4.04 mid=0001 token=a1b2"}, 0},
+		{"a number that is none", con(1, "th/a1?s=x", "x"), []string{"ACK 4.00 mid=0001 token=a1b2"}, 0},
+		{"a ping (RFC 7252, section 4.3)", []byte{0x40, 0, 0, 1}, []string{"RST 0.00 mid=0001"}, 0},
+		{"an ACK", []byte{0x60, 0, 0, 1}, nil, 0},
+		{"a RST", []byte{0x70, 0, 0, 1}, nil, 0},
+		{"too long", con(1, "th/a1", strings.Repeat("x", 1200)), []string{"ACK 4.13 mid=0001 token=a1b2 Size1=0400"}, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inWorld(t, func(c *Config) { c.AllowedTypes = []string{"th", "meter"} }, func(w *world) {
+				w.device.send(tt.datagram)
+				time.Sleep(time.Second)
+				w.device.expect(t, "answer", tt.want...)
+				if n := len(w.sqs.reports(t)); n != tt.stored {
+					t.Errorf("%d reports stored, want %d", n, tt.stored)
+				}
+			})
+		})
+	}
+}
+
+// Whatever keeps SQS from confirming, the device hears 5.03 with Max-Age within 700 ms
+// and is free to go to its next endpoint (RFC 7252, section 5.9.3.4).
+func TestFastNo(t *testing.T) {
+	down := errors.New("connection refused")
+	for _, tt := range []struct {
+		name   string
+		change func(*fakeSQS)
+		after  time.Duration
+		stored int
+		want   string
+	}{
+		{"SQS hangs", func(f *fakeSQS) { f.delay = time.Hour }, 700 * time.Millisecond, 0, "ACK 5.03 mid=0001 token=a1b2 Max-Age"},
+		{"SQS is down", func(f *fakeSQS) { f.before = down }, 20 * time.Millisecond, 0, "ACK 5.03 mid=0001 token=a1b2 Max-Age"},
+		{"SQS stores and the answer is lost", func(f *fakeSQS) { f.after = down }, 20 * time.Millisecond, 1, "ACK 5.03 mid=0001 token=a1b2 Max-Age"},
+		{"SQS is slower than the deadline", func(f *fakeSQS) { f.delay = 701 * time.Millisecond }, 700 * time.Millisecond, 0, "ACK 5.03 mid=0001 token=a1b2 Max-Age"},
+		{"SQS is just fast enough", func(f *fakeSQS) { f.delay = 699 * time.Millisecond }, 699 * time.Millisecond, 1, changed},
+		{"SQS refuses the content: do not repeat", func(f *fakeSQS) { f.refuse = "x" }, 20 * time.Millisecond, 0, "ACK 4.00 mid=0001 token=a1b2"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inWorld(t, nil, func(w *world) {
+				w.sqs.set(tt.change)
+				begun := time.Now()
+				w.device.send(con(1, "th/a1", "x"))
+				time.Sleep(2 * time.Second)
+				got := w.device.take()
+				if len(got) != 1 || got[0].text != tt.want || got[0].at.Sub(begun) != tt.after {
+					t.Errorf("got %v, want %q after %v", got, tt.want, tt.after)
+				}
+				if n := len(w.sqs.reports(t)); n != tt.stored {
+					t.Errorf("%d reports stored, want %d", n, tt.stored)
+				}
+			})
+		})
+	}
+}
+
+// Max-Age is spread so that a fleet does not come back in step.
+func TestMaxAgeIsSpread(t *testing.T) {
+	least, most := uint32(1<<31), uint32(0)
+	for range 10_000 {
+		age := unavailable().MaxAge
+		least, most = min(least, age), max(most, age)
+	}
+	if least != 22 || most != 37 {
+		t.Errorf("Max-Age from %d to %d, want 30 s give or take a quarter", least, most)
+	}
+}
+
+// RFC 7252, section 4.5.
+func TestDuplicates(t *testing.T) {
+	inWorld(t, nil, func(w *world) {
+		first := con(1, "th/a1", "one")
+		w.device.send(first)
+		time.Sleep(10 * time.Millisecond)
+		w.device.send(first)
+		time.Sleep(time.Second)
+		w.device.expect(t, "a duplicate before the store is answered once", changed)
+		w.device.send(first)
+		w.device.expect(t, "a duplicate after the store hears the same again, at once", changed)
+		time.Sleep(time.Second)
+		if got := w.sqs.payloads(t); !slices.Equal(got, []string{"one"}) {
+			t.Errorf("stored %q", got)
+		}
+
+		// Another device behind the same address and port (carrier-grade NAT).
+		w.device.send(con(1, "th/a2", "two"))
+		w.device.expect(t, "other bytes are not acknowledged before they are stored")
+		time.Sleep(time.Second)
+		w.device.expect(t, "other bytes", changed)
+
+		// The same bytes from another port.
+		elsewhere := w.listen(netip.AddrPortFrom(home.Addr(), 40001))
+		defer elsewhere.socket.Close()
+		elsewhere.send(first)
+		time.Sleep(time.Second)
+		elsewhere.expect(t, "another port", changed)
+		if got := w.sqs.payloads(t); !slices.Equal(got, []string{"one", "one", "two"}) {
+			t.Errorf("stored %q", got)
+		}
+
+		w.device.send(non(7, "th/a1", "three"))
+		time.Sleep(time.Second)
+		w.device.expect(t, "a NON", "NON 2.04 token=a1b2")
+		w.device.send(non(7, "th/a1", "three"))
+		time.Sleep(time.Second)
+		w.device.expect(t, "a duplicate of a NON")
+
+		// 247 s after the first one its Message ID may be used anew.
+		time.Sleep(exchangeLifetime)
+		w.device.send(first)
+		w.device.expect(t, "after EXCHANGE_LIFETIME it is a new message")
+		time.Sleep(time.Second)
+		w.device.expect(t, "and is stored", changed)
+		if got := w.sqs.payloads(t); !slices.Equal(got, []string{"one", "one", "one", "three", "two"}) {
+			t.Errorf("stored %q", got)
+		}
+		if n := w.counter("coap_duplicates_total", ""); n != 3 {
+			t.Errorf("%v duplicates counted, want 3", n)
+		}
+	})
+}
+
+// A retransmission after a failure is a new attempt.
+func TestFailureIsForgotten(t *testing.T) {
+	inWorld(t, nil, func(w *world) {
+		w.sqs.set(func(f *fakeSQS) { f.before = errors.New("down") })
+		w.device.send(con(1, "th/a1", "x"))
+		time.Sleep(time.Second)
+		w.device.expect(t, "while SQS is down", "ACK 5.03 mid=0001 token=a1b2 Max-Age")
+		w.sqs.set(func(f *fakeSQS) { f.before = nil })
+		w.device.send(con(1, "th/a1", "x"))
+		time.Sleep(time.Second)
+		w.device.expect(t, "after it is back", changed)
+		if got := w.sqs.payloads(t); !slices.Equal(got, []string{"x"}) {
+			t.Errorf("stored %q", got)
+		}
+	})
+}
+
+func TestHealthFollowsTheQueue(t *testing.T) {
+	get := request(message.Confirmable, codes.GET, 1, "health", "")
+	inWorld(t, nil, func(w *world) {
+		post := func(mid uint16) {
+			w.device.send(con(mid, "th/a1", "x"))
+			time.Sleep(100 * time.Millisecond)
+			w.device.take()
+		}
+		w.sqs.set(func(f *fakeSQS) { f.before = errors.New("down") })
+		post(10)
+		post(11)
+		w.device.send(get)
+		w.device.expect(t, "the queue is down", "ACK 5.03 mid=0001 token=a1b2 Max-Age")
+		w.sqs.set(func(f *fakeSQS) { f.before = nil })
+		post(12)
+		w.device.send(get)
+		w.device.expect(t, "the queue is back", "ACK 2.05 mid=0001 token=a1b2")
+		w.sqs.set(func(f *fakeSQS) { f.before = errors.New("down") })
+		post(13)
+		time.Sleep(sickFor)
+		w.device.send(get)
+		w.device.expect(t, "nobody knows any more", "ACK 2.05 mid=0001 token=a1b2")
+		if n := strings.Count(w.log.String(), "does not confirm"); n != 2 {
+			t.Errorf("%d lines about the outages, want one for each of two:\n%s", n, w.log)
+		}
+		if n := strings.Count(w.log.String(), "confirms again"); n != 1 {
+			t.Errorf("%d lines about the recovery, want one:\n%s", n, w.log)
+		}
+	})
+}
+
+// While it stops, an ingestor stores and acknowledges what it has taken and sends
+// newcomers to their next endpoint.
+func TestDrain(t *testing.T) {
+	inWorld(t, func(c *Config) { c.Linger = 400 * time.Millisecond }, func(w *world) {
+		w.sqs.set(func(f *fakeSQS) { f.delay = 200 * time.Millisecond })
+		w.device.send(con(1, "th/a1", "in flight"))
+		time.Sleep(time.Millisecond)
+		w.device.send(con(2, "th/a1", "lingers"))
+		time.Sleep(time.Millisecond)
+		w.stop()
+		synctest.Wait()
+		w.device.send(con(3, "th/a1", "late"))
+		w.device.expect(t, "a newcomer", "ACK 5.03 mid=0003 token=a1b2 Max-Age")
+		<-w.ended
+		w.device.expect(t, "what was taken", changed, "ACK 2.04 mid=0002 token=a1b2")
+		if got := w.sqs.payloads(t); !slices.Equal(got, []string{"in flight", "lingers"}) {
+			t.Errorf("stored %q", got)
+		}
+	})
+}
+
+func TestForgedSources(t *testing.T) {
+	inWorld(t, func(c *Config) { c.IgnoreSources = []netip.Addr{other.Addr()} }, func(w *world) {
+		for i, source := range []string{"192.0.2.1:0", "224.0.1.187:5683", "255.255.255.255:5683", "0.0.0.0:5683", "[ff02::fd]:5683", "[::]:5683", other.String()} {
+			l := w.in.listeners[0]
+			l.handle(&udp.Packet{Buf: con(uint16(i), "th/a1", "x"), Peer: netip.MustParseAddrPort(source)}, time.Now())
+			if len(l.out.packets) != 0 {
+				t.Errorf("%s is answered", source)
+			}
+		}
+		time.Sleep(time.Second)
+		if got := w.sqs.payloads(t); len(got) != 0 {
+			t.Errorf("stored %q", got)
+		}
+		if n := w.counter("coap_refused_total", "source"); n != 7 {
+			t.Errorf("%v counted, want 7", n)
+		}
+	})
+}
+
+// Many at once: every report is stored once and acknowledged once.
+func TestFleet(t *testing.T) {
+	inWorld(t, nil, func(w *world) {
+		const devices, each = 50, 40
+		var fleet []*device
+		for i := range devices {
+			d := w.listen(netip.AddrPortFrom(home.Addr(), uint16(41000+i)))
+			defer d.socket.Close()
+			fleet = append(fleet, d)
+		}
+		for mid := range uint16(each) {
+			for i, d := range fleet {
+				d.send(con(mid, fmt.Sprint("th/d", i), fmt.Sprint(i, "-", mid)))
+			}
+			time.Sleep(3 * time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		for i, d := range fleet {
+			got := d.take()
+			if len(got) != each {
+				t.Errorf("device %d heard %d answers, want %d", i, len(got), each)
+			}
+			for _, a := range got {
+				if !strings.HasPrefix(a.text, "ACK 2.04") {
+					t.Errorf("device %d heard %s", i, a.text)
+				}
+			}
+		}
+		got := w.sqs.payloads(t)
+		if n := len(slices.Compact(slices.Clone(got))); n != devices*each || len(got) != n {
+			t.Errorf("%d reports stored, want %d", len(got), devices*each)
+		}
+	})
+}

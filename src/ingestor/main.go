@@ -1,0 +1,87 @@
+package ingestor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"coap-for-aws-iot/src/environ"
+	"coap-for-aws-iot/src/queue"
+	"coap-for-aws-iot/src/udp"
+)
+
+// Main is the daemon: it reads the environment, serves until SIGTERM or SIGINT, drains
+// and returns. Faults of its configuration are logged, each on a line of its own, and
+// end the process with status 2; what cannot be opened ends it with status 1.
+func Main() {
+	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
+	e := environ.New(os.Environ())
+	cfg := FromEnviron(e)
+	if err := e.ErrStrict(); err != nil {
+		for _, fault := range err.(interface{ Unwrap() []error }).Unwrap() {
+			log.Error("configuration", "error", fault)
+		}
+		os.Exit(2)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	if err := serve(ctx, cfg, log.With("ingestor", cfg.Name)); err != nil {
+		log.Error("the ingestor cannot start", "error", err)
+		os.Exit(1)
+	}
+}
+
+// serve opens what cfg names and runs an ingestor until ctx is done.
+func serve(ctx context.Context, cfg Config, log *slog.Logger) error {
+	awsConfig, err := config.LoadDefaultConfig(ctx, config.WithRegion(cfg.Region))
+	if err != nil {
+		return fmt.Errorf("load the AWS configuration: %w", err)
+	}
+	admin, err := net.Listen("tcp", cfg.Admin)
+	if err != nil {
+		return fmt.Errorf("open the admin endpoint (COAP_ADMIN): %w", err)
+	}
+	defer admin.Close()
+	var sockets []udp.Socket
+	for _, address := range cfg.Listen {
+		opened, err := udp.Listen(ctx, address, cfg.Sockets, udp.DefaultReceiveBuffer)
+		if err != nil {
+			for _, s := range sockets {
+				s.Close()
+			}
+			return fmt.Errorf("open the CoAP sockets (COAP_LISTEN): %w", err)
+		}
+		sockets = append(sockets, opened...)
+	}
+	in := New(cfg, sockets, queue.NewClient(awsConfig), log)
+
+	server := &http.Server{Handler: in.admin(), ReadHeaderTimeout: 5 * time.Second}
+	go func() {
+		if err := server.Serve(admin); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("the admin endpoint ended: restart the ingestor to have it again", "error", err)
+		}
+	}()
+	defer server.Close()
+	go watch(ctx, log, sockets[0].LocalAddr())
+
+	log.Info("listening", "addresses", cfg.Listen, "queue", cfg.QueueURL)
+	notify(log, daemon.SdNotifyReady)
+	go func() {
+		<-ctx.Done()
+		log.Info("stopping")
+		notify(log, daemon.SdNotifyStopping)
+	}()
+	in.Run(ctx)
+	log.Info("stopped")
+	return nil
+}

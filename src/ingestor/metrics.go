@@ -1,0 +1,89 @@
+package ingestor
+
+import (
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"coap-for-aws-iot/src/coap"
+	"coap-for-aws-iot/src/metric"
+	"coap-for-aws-iot/src/queue"
+)
+
+// metrics are the counters of one ingestor, in a registry of its own.
+type metrics struct {
+	registry *prometheus.Registry
+
+	received, accepted, stored, acked prometheus.Counter // the life of a report
+
+	duplicates prometheus.Counter
+	source     prometheus.Counter               // dropped for where they came from
+	refused    [coap.Reasons]prometheus.Counter // by the message layer
+	refusals   *prometheus.CounterVec           // all refusals, by reason
+	byReason   sync.Map                         // string → prometheus.Counter
+	unsent     prometheus.Counter
+	latency    prometheus.Histogram
+}
+
+func newMetrics(in *Ingestor) *metrics {
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: metric.Counter(name), Help: help})
+	}
+	m := &metrics{
+		registry:   prometheus.NewRegistry(),
+		received:   counter(metric.Received, "Datagrams that the sockets delivered."),
+		accepted:   counter(metric.Accepted, "Reports taken, on their way to the queue."),
+		stored:     counter(metric.Stored, "Reports that the queue has confirmed."),
+		acked:      counter(metric.Acked, "Reports whose 2.04 has left."),
+		duplicates: counter("duplicates", "Messages that were recognised as duplicates."),
+		unsent:     counter("unsent", "Replies that the kernel did not take."),
+		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: metric.Counter("refused"), Help: "Messages that were not accepted, by reason."}, []string{"reason"}),
+		latency: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: metric.Gauge("ack_seconds"), Help: "Time from the socket to the 2.04.",
+			Buckets: []float64{.001, .002, .005, .01, .02, .03, .05, .075, .1, .15, .2, .25, .3, .4, .5, .6, .7, 1}}),
+	}
+	m.source = m.refusals.WithLabelValues("source")
+	for reason := range m.refused {
+		m.refused[reason] = m.refusals.WithLabelValues(coap.Reason(reason).String())
+	}
+	sender := func(name, help string, of func(queue.Stats) float64, kind prometheus.ValueType) prometheus.Collector {
+		f := func() float64 { return of(in.sender.Stats()) }
+		if kind == prometheus.CounterValue {
+			return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: metric.Counter(name), Help: help}, f)
+		}
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: metric.Gauge(name), Help: help}, f)
+	}
+	m.registry.MustRegister(
+		m.received, m.accepted, m.stored, m.acked, m.duplicates, m.refusals, m.unsent, m.latency,
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: metric.Counter("kernel_drops"), Help: "Datagrams that the kernel dropped because nobody read them in time."},
+			func() float64 {
+				var n uint64
+				for _, l := range in.listeners {
+					n += l.socket.Drops()
+				}
+				return float64(n)
+			}),
+		sender("queue_calls", "SendMessageBatch calls started.", func(s queue.Stats) float64 { return float64(s.Calls) }, prometheus.CounterValue),
+		sender("queue_bundles", "Bundles sent in those calls.", func(s queue.Stats) float64 { return float64(s.Bundles) }, prometheus.CounterValue),
+		sender("queue_calls_in_flight", "SendMessageBatch calls that wait for their answer.", func(s queue.Stats) float64 { return float64(s.InFlight) }, prometheus.GaugeValue),
+		sender("queue_held_bytes", "Bundles held, waiting and in flight.", func(s queue.Stats) float64 { return float64(s.HeldBytes) }, prometheus.GaugeValue),
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	return m
+}
+
+// refuse counts a refusal; the reasons are a small closed set.
+func (m *metrics) refuse(reason string) {
+	if reason == "" {
+		return
+	}
+	c, ok := m.byReason.Load(reason)
+	if !ok {
+		c, _ = m.byReason.LoadOrStore(reason, m.refusals.WithLabelValues(reason))
+	}
+	c.(prometheus.Counter).Inc()
+}
