@@ -253,10 +253,42 @@ func TestDrain(t *testing.T) {
 		synctest.Wait()
 		w.device.send(con(3, "th/a1", "late"))
 		w.device.expect(t, "a newcomer", "ACK 5.03 mid=0003 token=a1b2 Max-Age")
+		w.device.send(request(message.Confirmable, codes.GET, 4, "health", ""))
+		w.device.expect(t, "health", "ACK 5.03 mid=0004 token=a1b2 Max-Age")
 		<-w.ended
 		w.device.expect(t, "what was taken", changed, "ACK 2.04 mid=0002 token=a1b2")
 		if got := w.sqs.payloads(t); !slices.Equal(got, []string{"in flight", "lingers"}) {
 			t.Errorf("stored %q", got)
+		}
+	})
+}
+
+// What the sender has no room for is refused at once and forgotten at once.
+func TestFullSender(t *testing.T) {
+	inWorld(t, nil, func(w *world) {
+		w.sqs.set(func(f *fakeSQS) { f.delay = time.Hour })
+		payload := strings.Repeat("x", 1100)
+		var refused []answer
+		mid := uint16(0)
+		for ; len(refused) == 0 && mid < 20_000; mid++ {
+			w.device.send(con(mid, "th/a1", payload))
+			refused = w.device.take()
+		}
+		if len(refused) != 1 || !strings.HasPrefix(refused[0].text, "ACK 5.03") || !strings.HasSuffix(refused[0].text, "Max-Age") {
+			t.Fatalf("after %d reports: %v", mid, refused)
+		}
+		last := con(mid-1, "th/a1", payload)
+		w.device.send(last)
+		if again := w.device.take(); len(again) != 1 {
+			t.Errorf("a retransmission hears %v", again)
+		}
+		time.Sleep(time.Second)
+		w.device.take()
+		w.sqs.set(func(f *fakeSQS) { f.delay = 0 })
+		w.device.send(last)
+		time.Sleep(time.Second)
+		if got := w.device.take(); len(got) != 1 || !strings.HasPrefix(got[0].text, "ACK 2.04") {
+			t.Errorf("when there is room again: %v", got)
 		}
 	})
 }

@@ -151,6 +151,9 @@ func TestLimitsOfACall(t *testing.T) {
 			put(fmt.Sprint("r", i, strings.Repeat("x", 900)))
 		}
 		time.Sleep(time.Second)
+		if n := s.Stats().Calls; n != uint64(len(f.calls)) {
+			t.Errorf("%d calls planned, %d made", n, len(f.calls))
+		}
 	})
 	for _, c := range f.calls {
 		if c.entries > 10 || c.bytes > 256<<10 {
