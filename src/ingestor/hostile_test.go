@@ -65,10 +65,10 @@ func TestHostileOverRealSockets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := queue.NewClient(aws.Config{
+	q := queue.New(queue.NewClient(aws.Config{
 		Region: cfg.Region, HTTPClient: &http.Client{Transport: sqs}, Credentials: credentials.NewStaticCredentialsProvider("x", "x", ""),
-	})
-	in := New(cfg, sockets, client, slog.New(slog.NewJSONHandler(io.Discard, nil)))
+	}), cfg.QueueURL)
+	in := New(cfg, sockets, q, slog.New(slog.NewJSONHandler(io.Discard, nil)))
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { in.Run(ctx); close(ended) }()

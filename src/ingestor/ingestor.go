@@ -16,8 +16,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
-
 	"coap-for-aws-iot/src/envelope"
 	"coap-for-aws-iot/src/queue"
 	"coap-for-aws-iot/src/udp"
@@ -43,16 +41,15 @@ type Ingestor struct {
 }
 
 // New returns an ingestor that reads sockets, which are its own from then on, and
-// sends to cfg.QueueURL through client.
-func New(cfg Config, sockets []udp.Socket, client *sqs.Client, log *slog.Logger) *Ingestor {
+// sends to q.
+func New(cfg Config, sockets []udp.Socket, q *queue.Queue, log *slog.Logger) *Ingestor {
 	in := &Ingestor{
 		cfg:    cfg,
 		log:    log,
 		router: router{allowedTypes: cfg.AllowedTypes},
 		dedup:  newDedup(cfg.DedupMiB, time.Now()),
 		sender: queue.NewSender(queue.Options{
-			Client:   client,
-			URL:      cfg.QueueURL,
+			Queue:    q,
 			Origin:   envelope.Origin{Ingestor: cfg.Name, Region: cfg.Region},
 			Linger:   cfg.Linger,
 			Deadline: confirmWithin,

@@ -12,7 +12,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"coap-for-aws-iot/src/environ"
@@ -43,9 +42,9 @@ func Main() {
 
 // serve opens what cfg names and runs an ingestor until ctx is done.
 func serve(ctx context.Context, cfg Config, log *slog.Logger) error {
-	awsConfig, err := config.LoadDefaultConfig(ctx, config.WithRegion(cfg.Region))
+	q, err := queue.Open(ctx, cfg.Region, cfg.QueueURL)
 	if err != nil {
-		return fmt.Errorf("load the AWS configuration: %w", err)
+		return err
 	}
 	admin, err := net.Listen("tcp", cfg.Admin)
 	if err != nil {
@@ -63,7 +62,7 @@ func serve(ctx context.Context, cfg Config, log *slog.Logger) error {
 		}
 		sockets = append(sockets, opened...)
 	}
-	in := New(cfg, sockets, queue.NewClient(awsConfig), log)
+	in := New(cfg, sockets, q, log)
 
 	server := &http.Server{Handler: in.admin(), ReadHeaderTimeout: 5 * time.Second}
 	go func() {

@@ -189,10 +189,10 @@ func (w *world) start(at netip.AddrPort, change func(*Config)) *Ingestor {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	client := queue.NewClient(aws.Config{
+	q := queue.New(queue.NewClient(aws.Config{
 		Region: cfg.Region, HTTPClient: &http.Client{Transport: w.sqs}, Credentials: credentials.NewStaticCredentialsProvider("x", "x", ""),
-	})
-	in := New(cfg, []udp.Socket{socket}, client, slog.New(slog.NewJSONHandler(w.log, nil)))
+	}), cfg.QueueURL)
+	in := New(cfg, []udp.Socket{socket}, q, slog.New(slog.NewJSONHandler(w.log, nil)))
 	ctx, stop := context.WithCancel(w.t.Context())
 	w.stop = stop
 	ended := make(chan struct{})

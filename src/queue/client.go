@@ -5,11 +5,13 @@ package queue
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 )
 
@@ -32,4 +34,14 @@ func NewClient(cfg aws.Config) *sqs.Client {
 	return sqs.NewFromConfig(cfg, func(o *sqs.Options) {
 		o.Retryer = aws.NopRetryer{}
 	})
+}
+
+// Open returns the queue at url, in region, with what else the SDK finds in the
+// environment: credentials, endpoints. It makes no call.
+func Open(ctx context.Context, region, url string) (*Queue, error) {
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion(region))
+	if err != nil {
+		return nil, fmt.Errorf("load the AWS configuration: %w", err)
+	}
+	return New(NewClient(cfg), url), nil
 }

@@ -68,10 +68,13 @@ func (f *fakeSQS) SendMessageBatch(ctx context.Context, in *sqs.SendMessageBatch
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, e := range in.Entries {
+		if f.refuseWhole && strings.Contains(*e.MessageBody, f.refuse) {
+			return nil, &smithy.GenericAPIError{Code: "InvalidMessageContents", Message: "whole call"}
+		}
+	}
+	for _, e := range in.Entries {
 		has := func(mark string) bool { return mark != "" && strings.Contains(*e.MessageBody, mark) }
 		switch {
-		case has(f.refuse) && f.refuseWhole:
-			return nil, &smithy.GenericAPIError{Code: "InvalidMessageContents", Message: "whole call"}
 		case has(f.refuse):
 			out.Failed = append(out.Failed, types.BatchResultErrorEntry{Id: e.Id, Code: aws.String("InvalidMessageContents"), SenderFault: true})
 		case has(f.fail):

@@ -6,8 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
-
 	"coap-for-aws-iot/src/envelope"
 )
 
@@ -38,8 +36,7 @@ const maxHeld = 16 << 20
 
 // Options say what a sender does. All but Linger and Deadline are required.
 type Options struct {
-	Client *sqs.Client // see NewClient
-	URL    string      // of the queue
+	Queue  *Queue
 	Origin envelope.Origin
 
 	// Linger is the least time between the starts of two calls, unless a bundle is
@@ -87,15 +84,11 @@ type Stats struct {
 
 // NewSender returns a sender that does nothing until Run is called.
 func NewSender(o Options) *Sender {
-	return newSender(New(o.Client, o.URL), o)
-}
-
-func newSender(q *Queue, o Options) *Sender {
 	if o.Deadline == 0 {
 		o.Deadline = 700 * time.Millisecond
 	}
 	return &Sender{
-		queue:    q,
+		queue:    o.Queue,
 		header:   envelope.AppendHeader(nil, o.Origin),
 		linger:   o.Linger,
 		deadline: o.Deadline,

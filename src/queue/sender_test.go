@@ -53,7 +53,8 @@ func bubble(t *testing.T, sqs *fakeSQS, o Options, f func(s *Sender, put func(na
 	results := &outcomes{t: t, of: map[string]outcome{}}
 	synctest.Test(t, func(t *testing.T) {
 		o.Origin = envelope.Origin{Ingestor: "a", Region: "r"}
-		s := newSender(&Queue{client: sqs, url: "q"}, o)
+		o.Queue = &Queue{client: sqs, url: "q"}
+		s := NewSender(o)
 		ctx, stop := context.WithCancel(t.Context())
 		ran := make(chan struct{})
 		go func() { s.Run(ctx); close(ran) }()
