@@ -21,6 +21,16 @@ type Config struct {
 	AllowedTypes  []string      // COAP_ALLOWED_TYPES; empty: any
 	RequireClock  bool          // COAP_REQUIRE_CLOCK: 5.03 while the kernel's clock is not synchronised
 	Admin         string        // COAP_ADMIN: loopback TCP address
+
+	// Clock is the host's, unless a test brings another.
+	Clock Clock
+}
+
+// A Clock tells the receive time of reports, and whether it may be believed. All other
+// times of an ingestor are differences, by the monotonic clock of package time.
+type Clock struct {
+	Now          func() time.Time
+	Synchronised func() bool // asked once a second, if RequireClock
 }
 
 // FromEnviron reads the configuration; its faults are e's.
@@ -37,6 +47,7 @@ func FromEnviron(e *environ.Environ) Config {
 		AllowedTypes:  e.List("COAP_ALLOWED_TYPES", ""),
 		RequireClock:  e.Bool("COAP_REQUIRE_CLOCK", false),
 		Admin:         e.String("COAP_ADMIN", "127.0.0.1:9683"),
+		Clock:         Clock{Now: time.Now, Synchronised: clockSynchronised},
 	}
 	host, _, err := net.SplitHostPort(c.Admin)
 	if addr, parseErr := netip.ParseAddr(host); err != nil || parseErr != nil || !addr.IsLoopback() {

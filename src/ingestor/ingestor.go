@@ -94,7 +94,7 @@ func (in *Ingestor) tick(ctx context.Context) {
 	defer ticker.Stop()
 	for {
 		if in.cfg.RequireClock {
-			in.health.clock(clockSynchronised())
+			in.health.clock(in.cfg.Clock.Synchronised())
 		}
 		select {
 		case <-ctx.Done():

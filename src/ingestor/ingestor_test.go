@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -293,11 +294,45 @@ func TestFullSender(t *testing.T) {
 	})
 }
 
+// An ingestor whose clock cannot be trusted takes nothing, because the receive time
+// orders reports.
+func TestClock(t *testing.T) {
+	var unset atomic.Bool
+	unset.Store(true)
+	skew := -time.Hour
+	inWorld(t, func(c *Config) {
+		c.RequireClock = true
+		c.Clock = Clock{Now: func() time.Time { return time.Now().Add(skew) }, Synchronised: func() bool { return !unset.Load() }}
+	}, func(w *world) {
+		synctest.Wait()
+		w.device.send(con(1, "th/a1", "x"))
+		w.device.expect(t, "before the clock is set", "ACK 5.03 mid=0001 token=a1b2 Max-Age")
+		unset.Store(false)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		w.device.send(con(1, "th/a1", "x"))
+		want := time.Now().Add(skew).UnixMilli()
+		time.Sleep(time.Second)
+		w.device.expect(t, "after it is set", changed)
+		if got := w.sqs.reports(t); len(got) != 1 || got[0].Received != want {
+			t.Errorf("stored %+v, want one received at %d", got, want)
+		}
+		unset.Store(true)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		w.device.send(con(2, "th/a1", "x"))
+		w.device.expect(t, "when it is lost again", "ACK 5.03 mid=0002 token=a1b2 Max-Age")
+		if n := strings.Count(w.log.String(), "clock is"); n != 3 {
+			t.Errorf("%d lines, want one for each change:\n%s", n, w.log)
+		}
+	})
+}
+
 func TestForgedSources(t *testing.T) {
 	inWorld(t, func(c *Config) { c.IgnoreSources = []netip.Addr{other.Addr()} }, func(w *world) {
 		for i, source := range []string{"192.0.2.1:0", "224.0.1.187:5683", "255.255.255.255:5683", "0.0.0.0:5683", "[ff02::fd]:5683", "[::]:5683", other.String()} {
 			l := w.in.listeners[0]
-			l.handle(&udp.Packet{Buf: con(uint16(i), "th/a1", "x"), Peer: netip.MustParseAddrPort(source)}, time.Now())
+			l.handle(&udp.Packet{Buf: con(uint16(i), "th/a1", "x"), Peer: netip.MustParseAddrPort(source)}, time.Now(), 0)
 			if len(l.out.packets) != 0 {
 				t.Errorf("%s is answered", source)
 			}

@@ -70,17 +70,17 @@ func (l *listener) read() {
 			}
 			return
 		}
-		now := time.Now()
+		now, wall := time.Now(), l.in.cfg.Clock.Now().UnixMilli()
 		for i := range packets[:n] {
-			l.handle(&packets[i], now)
+			l.handle(&packets[i], now, wall)
 		}
 		l.flush(&l.out)
 	}
 }
 
 // handle deals with one datagram: an answer of ours goes into l.out, a report to the
-// sender.
-func (l *listener) handle(p *udp.Packet, now time.Time) {
+// sender. wall is the time of reception in milliseconds.
+func (l *listener) handle(p *udp.Packet, now time.Time, wall int64) {
 	m := l.in.metrics
 	m.received.Inc()
 	if !l.in.welcome(p) {
@@ -99,7 +99,7 @@ func (l *listener) handle(p *udp.Packet, now time.Time) {
 	route := l.in.router.route(r)
 	switch {
 	case route.report:
-		l.accept(p, now)
+		l.accept(p, now, wall)
 	case route.health:
 		l.answer(p, l.in.health.response(now))
 	default:
@@ -115,7 +115,7 @@ func (l *listener) answer(p *udp.Packet, response coap.Response) {
 // accept turns the request into a report for the sender, unless it is a duplicate: a
 // CON hears the same answer again once there is one, a NON nothing (RFC 7252, section
 // 4.5).
-func (l *listener) accept(p *udp.Packet, now time.Time) {
+func (l *listener) accept(p *udp.Packet, now time.Time, wall int64) {
 	in, r := l.in, &l.request
 	if !in.health.ready() {
 		l.answer(p, unavailable())
@@ -139,7 +139,7 @@ func (l *listener) accept(p *udp.Packet, now time.Time) {
 	l.query = r.AppendQuery(l.query[:0])
 	e := newExchange(l, p, r, t, now)
 	err := in.sender.Put(&envelope.Report{
-		Received:    now.UnixMilli(),
+		Received:    wall,
 		From:        p.Peer,
 		Confirmable: r.Confirmable,
 		MessageID:   r.MessageID,

@@ -181,7 +181,7 @@ func inWorld(t *testing.T, change func(*Config), f func(w *world)) {
 
 func (w *world) start(at netip.AddrPort, change func(*Config)) *Ingestor {
 	w.t.Helper()
-	cfg := Config{Name: "use1-a", Region: "us-east-1", QueueURL: "https://sqs.us-east-1.amazonaws.com/1/reports", Linger: 5 * time.Millisecond, DedupMiB: 1}
+	cfg := Config{Name: "use1-a", Region: "us-east-1", QueueURL: "https://sqs.us-east-1.amazonaws.com/1/reports", Linger: 5 * time.Millisecond, DedupMiB: 1, Clock: Clock{Now: time.Now}}
 	if change != nil {
 		change(&cfg)
 	}
