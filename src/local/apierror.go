@@ -2,6 +2,7 @@ package local
 
 import (
 	"fmt"
+	"net/http"
 )
 
 // An apiError is an error as AWS names it, on its way to the caller.
@@ -32,4 +33,13 @@ func (e *apiError) body() any {
 		ResourceID  string `json:"resourceId,omitempty"`
 		ResourceARN string `json:"resourceArn,omitempty"`
 	}{e.message, e.resourceID, e.resourceARN}
+}
+
+// internalFailure is each service's error for what is not the caller's fault.
+func internalFailure(c *call, err error) *apiError {
+	name := "InternalFailureException"
+	if c.service == "sqs" {
+		name = "InternalFailure"
+	}
+	return fail(http.StatusInternalServerError, name, "%v", err)
 }

@@ -9,9 +9,12 @@ const maxBatch = 10
 
 // batchOut is the answer to a batch: 200, whatever became of each entry.
 type batchOut struct {
-	Successful []any
+	Successful []succeeded
 	Failed     []failedEntry
 }
+
+// succeeded is the result of an entry.
+type succeeded interface{ entry() string }
 
 type failedEntry struct {
 	Id          string
@@ -21,6 +24,23 @@ type failedEntry struct {
 }
 
 type entryID struct{ Id string }
+
+func (e entryID) entry() string { return e.Id }
+func (e sentOut) entry() string { return e.Id }
+
+// spoil returns the answer with those successful entries that hit chooses turned into
+// failures, though they took effect.
+func (b batchOut) spoil(hit func() bool, err *apiError) batchOut {
+	out := batchOut{Successful: []succeeded{}, Failed: b.Failed}
+	for _, e := range b.Successful {
+		if hit() {
+			out.fail(e.entry(), err)
+			continue
+		}
+		out.Successful = append(out.Successful, e)
+	}
+	return out
+}
 
 func (b *batchOut) fail(id string, err *apiError) {
 	b.Failed = append(b.Failed, failedEntry{

@@ -2,9 +2,7 @@ package local
 
 import (
 	"errors"
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -34,26 +32,9 @@ func newClients(endpoint, region string, transport http.RoundTripper) clients {
 	return clients{sqs.NewFromConfig(cfg), iot.NewFromConfig(cfg), iotdataplane.NewFromConfig(cfg)}
 }
 
-// direct is a transport without sockets: it calls the handler in the caller's goroutine.
-type direct struct{ http.Handler }
-
-func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
-	w := httptest.NewRecorder()
-	if r.Body == nil {
-		r.Body = http.NoBody
-	}
-	d.ServeHTTP(w, r)
-	io.Copy(io.Discard, r.Body)
-	r.Body.Close()
-	if err := r.Context().Err(); err != nil {
-		return nil, err
-	}
-	return w.Result(), nil
-}
-
 // inProcess returns clients of s in us-east-1 that need no socket.
 func inProcess(s *Service) clients {
-	return newClients("http://local.test", "us-east-1", direct{s})
+	return newClients("http://local.test", "us-east-1", s.Transport())
 }
 
 // start returns a service in memory on the given clock, which ends with the test.

@@ -1,7 +1,6 @@
 package local
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"strings"
@@ -14,19 +13,54 @@ const maxRequest = 6<<20 + 64<<10
 
 // A call is one request to one operation of one service in one region.
 type call struct {
-	ctx       context.Context
 	service   string // "sqs", "iot" or "iot-data"
+	operation string // as AWS names it
 	region    *region
-	operation string
-	now       time.Time
-	host      string // the request's Host, for queue URLs
 	body      []byte
 	request   *http.Request
 	path      map[string]string // the labels of the path, unescaped; nil for SQS
+	now       time.Time         // when the operation takes effect
+	commit    *commit           // what must be durable before the answer
+	spoil     func() *apiError  // what a fault does to each entry of a batch; nil: nothing
+}
+
+// An operation is what a call asks for, ready to be done: it returns what goes out as JSON.
+type operation func() (any, *apiError)
+
+// answer does what a call asks for, unless a quota or a fault is against it.
+func (s *Service) answer(c *call, op operation) (any, *apiError) {
+	if err := s.journal.failed(); err != nil {
+		return nil, internalFailure(c, err)
+	}
+	if err := s.quotas.check(c, s.now(c.region)); err != nil {
+		return nil, err
+	}
+	before, after := s.faults.hit(c, s.now(c.region))
+	if _, err := s.strike(c, before, nil); err != nil {
+		return nil, err
+	}
+	c.now = s.now(c.region)
+	out, err := op()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.commit.wait(); err != nil {
+		return nil, internalFailure(c, err)
+	}
+	return s.strike(c, after, out)
+}
+
+// now is the time in a region.
+func (s *Service) now(g *region) time.Time {
+	return s.clock().Add(time.Duration(g.skew.Load()))
 }
 
 // ServeHTTP answers one AWS call. It needs no server: a test may call it directly.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, labPath) {
+		s.lab.ServeHTTP(w, r)
+		return
+	}
 	body, err := readBody(r)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
@@ -62,10 +96,10 @@ func readBody(r *http.Request) ([]byte, error) {
 	return io.ReadAll(body)
 }
 
-// signedRegion returns the region and the service of the credential scope that a request
-// was signed for (Signature Version 4: "Credential=KEY/DATE/REGION/SERVICE/aws4_request").
+// signedRegion returns the region of the credential scope that a request was signed for
+// (Signature Version 4: "Credential=KEY/DATE/REGION/SERVICE/aws4_request").
 // Any key and any signature will do.
-func signedRegion(r *http.Request) (region, service string, ok bool) {
+func signedRegion(r *http.Request) (region string, ok bool) {
 	scope := r.Header.Get("Authorization")
 	if _, rest, found := strings.Cut(scope, "Credential="); found {
 		scope, _, _ = strings.Cut(rest, ",")
@@ -74,9 +108,9 @@ func signedRegion(r *http.Request) (region, service string, ok bool) {
 	}
 	part := strings.Split(scope, "/")
 	if len(part) < 5 || part[len(part)-1] != "aws4_request" {
-		return "", "", false
+		return "", false
 	}
-	return part[len(part)-3], part[len(part)-2], true
+	return part[len(part)-3], true
 }
 
 func missingToken() *apiError {

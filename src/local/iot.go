@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -27,10 +28,15 @@ var iotRoutes = []iotRoute{
 	route("POST", "/thing-types/{thingTypeName}", "iot", "CreateThingType", iotIn((*Service).createThingType)),
 	route("GET", "/thing-types/{thingTypeName}", "iot", "DescribeThingType", (*Service).describeThingType),
 	route("GET", "/thing-types", "iot", "ListThingTypes", (*Service).listThingTypes),
+	route("PATCH", "/thing-types/{thingTypeName}", "iot", "UpdateThingType", iotIn((*Service).updateThingType)),
+	route("DELETE", "/thing-types/{thingTypeName}", "iot", "DeleteThingType", (*Service).deleteThingType),
+	route("POST", "/thing-types/{thingTypeName}/deprecate", "iot", "DeprecateThingType", iotIn((*Service).deprecateThingType)),
 	route("GET", "/endpoint", "iot", "DescribeEndpoint", (*Service).describeEndpoint),
 	route("GET", "/things/{thingName}/shadow", "iot-data", "GetThingShadow", (*Service).getThingShadow),
 	route("POST", "/things/{thingName}/shadow", "iot-data", "UpdateThingShadow", (*Service).updateThingShadow),
 	route("DELETE", "/things/{thingName}/shadow", "iot-data", "DeleteThingShadow", (*Service).deleteThingShadow),
+	route("GET", "/api/things/shadow/ListNamedShadowsForThing/{thingName}", "iot-data", "ListNamedShadowsForThing", (*Service).listNamedShadows),
+	route("POST", "/topics/{topic+}", "iot-data", "Publish", (*Service).publish),
 }
 
 func route(method, path, service, operation string, answer func(*Service, *call) (any, *apiError)) iotRoute {
@@ -52,6 +58,11 @@ func iotIn[In any](f func(*Service, *call, *In) (any, *apiError)) func(*Service,
 
 // match returns the labels of the path if the route fits it.
 func (t *iotRoute) match(segments []string) (map[string]string, bool) {
+	last := t.path[len(t.path)-1]
+	if strings.HasSuffix(last, "+}") && len(segments) > len(t.path) {
+		n := len(t.path) - 1
+		segments = append(slices.Clone(segments[:n]), strings.Join(segments[n:], "/"))
+	}
 	if len(segments) != len(t.path) {
 		return nil, false
 	}
@@ -62,7 +73,7 @@ func (t *iotRoute) match(segments []string) (map[string]string, bool) {
 			if err != nil || v == "" {
 				return nil, false
 			}
-			labels[strings.TrimSuffix(name, "}")] = v
+			labels[strings.TrimRight(name, "+}")] = v
 			continue
 		}
 		if want != segments[i] {
@@ -97,6 +108,10 @@ func (s *Service) serveIoT(w http.ResponseWriter, r *http.Request, body []byte) 
 }
 
 func (s *Service) callIoT(r *http.Request, body []byte) (any, *apiError) {
+	signed, ok := signedRegion(r)
+	if !ok {
+		return nil, missingToken()
+	}
 	segments := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
 	for i := range iotRoutes {
 		t := &iotRoutes[i]
@@ -107,24 +122,15 @@ func (s *Service) callIoT(r *http.Request, body []byte) (any, *apiError) {
 		if !ok {
 			continue
 		}
-		signed, _, ok := signedRegion(r)
-		if !ok {
-			return nil, missingToken()
-		}
-		return t.answer(s, &call{
-			ctx:       r.Context(),
+		c := &call{
 			service:   t.service,
 			operation: t.operation,
 			region:    s.region(signed),
-			now:       s.clock(),
-			host:      hostOf(r),
 			body:      body,
 			request:   r,
 			path:      labels,
-		})
-	}
-	if _, _, ok := signedRegion(r); !ok {
-		return nil, missingToken()
+		}
+		return s.answer(c, func() (any, *apiError) { return t.answer(s, c) })
 	}
 	return nil, unknownOperation(http.StatusNotFound)
 }
@@ -146,7 +152,7 @@ func (s *Service) describeEndpoint(c *call) (any, *apiError) {
 	case "", "iot:Data", "iot:Data-ATS":
 		return struct {
 			EndpointAddress string `json:"endpointAddress"`
-		}{c.host}, nil
+		}{hostOf(c.request)}, nil
 	default:
 		return nil, invalidRequest("Endpoint type %s is not served here.", kind)
 	}

@@ -5,7 +5,10 @@
 package local
 
 import (
+	"math/rand/v2"
+	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,9 +20,15 @@ type Options struct {
 	Now func() time.Time
 	// Account is the twelve-digit account that owns everything; empty means "000000000000".
 	Account string
+	// Random decides what a fault leaves to chance, in [0, 1); nil means math/rand/v2.
+	Random func() float64
 	// BaseURL begins every queue URL ("http://127.0.0.1:4566"); empty means the scheme and
 	// Host of the request that asks.
 	BaseURL string
+	// Data is the directory in which Open keeps everything; empty means in memory.
+	Data string
+
+	noSync bool // tests: do not sync, to see that it is missed
 }
 
 // A Service answers AWS calls for all regions. Its methods may be called from any goroutine.
@@ -28,7 +37,14 @@ type Service struct {
 	clock   func() time.Time
 	account string
 	baseURL string
-	closed  chan struct{} // closed by Close; ends long polls
+	closed  chan struct{} // closed by Close; ends long polls and move tasks
+
+	journal *journal // nil: in memory
+
+	tasks  sync.WaitGroup // of move tasks that run
+	faults faultSet
+	quotas quotaSet
+	lab    *http.ServeMux
 
 	closeOnce sync.Once
 
@@ -42,9 +58,12 @@ type region struct {
 	queues   queueSet
 	registry registry
 	shadows  *shadowSet
+	tasks    taskSet
+	topics   topics
+	skew     atomic.Int64 // nanoseconds that its clock is ahead, by ShiftClock
 }
 
-// New returns a service that holds nothing yet.
+// New returns a service in memory that holds nothing yet.
 func New(o Options) *Service {
 	s := &Service{
 		clock:   o.Now,
@@ -53,8 +72,13 @@ func New(o Options) *Service {
 		closed:  make(chan struct{}),
 		regions: make(map[string]*region),
 	}
+	s.lab = s.labMux()
 	if s.clock == nil {
 		s.clock = time.Now
+	}
+	s.faults.random = o.Random
+	if s.faults.random == nil {
+		s.faults.random = rand.Float64
 	}
 	if s.account == "" {
 		s.account = "000000000000"
@@ -62,10 +86,18 @@ func New(o Options) *Service {
 	return s
 }
 
-// Close ends all waiting calls. Calls after Close are answered as before, but do not wait.
+// Close ends all waiting calls and message move tasks, and closes the data file. Calls
+// after Close do not wait; those on a service with a data file are refused.
 func (s *Service) Close() error {
 	s.closeOnce.Do(func() { close(s.closed) })
-	return nil
+	s.tasks.Wait()
+	return s.journal.close()
+}
+
+// ShiftClock sets how far a region's clock is ahead of Options.Now; negative is behind.
+// SentTimestamps, shadows and all deadlines of the region follow it.
+func (s *Service) ShiftClock(region string, ahead time.Duration) {
+	s.region(region).skew.Store(int64(ahead))
 }
 
 // region returns the region of that name, and makes it if it is new.

@@ -19,23 +19,28 @@ type receiver struct {
 // caller went away.
 func (r *receiver) poll(deadline time.Time) ([]message, *apiError) {
 	for {
-		got, wake, until, err := r.try(deadline)
-		if err != nil || wake == nil {
-			return got, err
+		t, err := r.try(deadline)
+		switch {
+		case err != nil || len(t.got) > 0:
+			return t.got, err
+		case t.again:
+			continue
+		case t.wake == nil:
+			return nil, nil
 		}
-		timer := time.NewTimer(until)
+		timer := time.NewTimer(t.wait)
 		left := false
 		select {
-		case <-wake:
+		case <-t.wake:
 		case <-timer.C:
-		case <-r.c.ctx.Done():
+		case <-r.c.request.Context().Done():
 			left = true
 		case <-r.s.closed:
 			left = true
 		}
 		timer.Stop()
 		r.q.mu.Lock()
-		r.q.unwait(wake)
+		r.q.unwait(t.wake)
 		r.q.mu.Unlock()
 		if left {
 			return nil, nil
@@ -43,66 +48,69 @@ func (r *receiver) poll(deadline time.Time) ([]message, *apiError) {
 	}
 }
 
-// try receives what is there. If there is nothing and time is left, it returns a channel
-// that tells of a new message, and how long to wait for it at most.
-func (r *receiver) try(deadline time.Time) (got []message, wake chan struct{}, until time.Duration, _ *apiError) {
-	q := r.q
-	now := r.s.clock()
-	dlq := r.c.region.deadLetterQueue(q)
+// A tried is what came of one look into the queue.
+type tried struct {
+	got   []message
+	again bool          // nothing, but messages went to the DLQ: there may be others
+	wake  chan struct{} // nothing, and time is left: tells of a new message
+	wait  time.Duration // how long to wait for it at most
+}
+
+// try receives what is there.
+func (r *receiver) try(deadline time.Time) (t tried, _ *apiError) {
+	q, queues := r.q, &r.c.region.queues
+	now := r.s.now(r.c.region)
+	queues.mu.RLock() // the DLQ is not deleted meanwhile
+	defer queues.mu.RUnlock()
 
 	q.mu.Lock()
 	if q.deleted {
 		q.mu.Unlock()
-		return nil, nil, 0, noQueue()
+		return t, noQueue()
 	}
-	q.advance(now)
+	r.s.advance(q, now)
 	room := maxInFlight - (q.hidden.Len() - q.delayed)
 	if room <= 0 && !r.long {
 		q.mu.Unlock()
-		return nil, nil, 0, fail(http.StatusForbidden, "OverLimit", "Too many messages in flight; the limit is %d.", maxInFlight)
+		return t, fail(http.StatusForbidden, "OverLimit", "Too many messages in flight; the limit is %d.", maxInFlight)
 	}
+	dlq := queues.byARN(q.settings.redrive.target)
 	taken, dead := q.receive(now, min(r.n, room), r.visibility, dlq != nil)
 	for _, m := range taken {
-		got = append(got, *m)
+		t.got = append(t.got, *m)
+		if r.s.journal != nil {
+			r.s.journal.addLazily(m.savedReceives(q))
+		}
 	}
-	if left := deadline.Sub(now); len(got) == 0 && len(dead) == 0 && left > 0 {
-		wake, until = q.wait(), left
+	if left := deadline.Sub(now); len(t.got) == 0 && len(dead) == 0 && left > 0 {
+		t.wake, t.wait = q.wait(), left
 		if at, ok := q.nextVisible(); ok {
-			until = min(until, at.Sub(now))
+			t.wait = min(t.wait, at.Sub(now))
 		}
 	}
 	q.mu.Unlock()
 
-	if len(dead) > 0 {
-		r.bury(dead, dlq, now)
-		if len(got) == 0 {
-			return r.try(deadline)
-		}
-	}
-	return got, wake, until, nil
-}
-
-// deadLetterQueue returns where q's redrive policy points; nil if it has none, or the
-// queue is gone.
-func (g *region) deadLetterQueue(q *queue) *queue {
-	q.mu.Lock()
-	target := q.settings.redrive.target
-	q.mu.Unlock()
-	if target == "" {
-		return nil
-	}
-	g.queues.mu.RLock()
-	defer g.queues.mu.RUnlock()
-	return g.queues.byARN(target)
+	r.bury(dead, dlq, now)
+	t.again = len(dead) > 0
+	return t, nil
 }
 
 // bury puts messages that r.q gave up into its DLQ. Their time of sending stays
 // (SQS developer guide, "Using dead-letter queues": the enqueue timestamp is unchanged).
 func (r *receiver) bury(dead []*message, dlq *queue, now time.Time) {
+	if len(dead) == 0 {
+		return
+	}
 	dlq.mu.Lock()
 	defer dlq.mu.Unlock()
+	var changes []change
 	for _, m := range dead {
+		changes = append(changes, m.removed(r.q)...)
 		m.source = r.q.arn
 		dlq.add(m, now, now)
+		if r.s.journal != nil {
+			changes = append(changes, m.saved(dlq))
+		}
 	}
+	r.s.journal.addLazily(changes...) // all or none: the message is never in both, or in neither
 }

@@ -29,6 +29,7 @@ type queue struct {
 	modified time.Time
 	purged   time.Time // the last PurgeQueue
 	deleted  bool      // by DeleteQueue; late callers find it so
+	commit   *commit   // what makes its last change durable; nil: it is
 
 	lastSeq  uint64
 	messages map[uint64]*message

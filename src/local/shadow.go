@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"hash/maphash"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -75,6 +76,7 @@ func (s *Service) getThingShadow(c *call) (any, *apiError) {
 	if sh == nil || sh.deleted() {
 		return nil, noShadow(k)
 	}
+	c.commit = sh.commit
 	return sh.document(c.now), nil
 }
 
@@ -94,8 +96,18 @@ func (s *Service) updateThingShadow(c *call) (any, *apiError) {
 	if err != nil {
 		return nil, err
 	}
-	shard.of[k] = next
+	s.saveShadow(c, shard, k, next)
 	return u.accepted(next, c.now), nil
+}
+
+// saveShadow puts a new shadow in its place and makes it durable before c is answered. The
+// caller holds shard.mu.
+func (s *Service) saveShadow(c *call, shard *shadowShard, k shadowKey, next *shadow) {
+	if s.journal != nil {
+		next.commit = s.journal.add(next.saved(c.region, k))
+		c.commit = next.commit
+	}
+	shard.of[k] = next
 }
 
 func (s *Service) deleteThingShadow(c *call) (any, *apiError) {
@@ -110,12 +122,42 @@ func (s *Service) deleteThingShadow(c *call) (any, *apiError) {
 	if sh == nil || sh.deleted() {
 		return nil, noShadow(k)
 	}
-	shard.of[k] = &shadow{version: sh.version, deletedAt: c.now}
+	s.saveShadow(c, shard, k, &shadow{version: sh.version, deletedAt: c.now})
 	b, _ := json.Marshal(struct {
 		Version   int64 `json:"version"`
 		Timestamp int64 `json:"timestamp"`
 	}{sh.version, c.now.Unix()})
 	return json.RawMessage(b), nil
+}
+
+func (s *Service) listNamedShadows(c *call) (any, *apiError) {
+	thing := c.path["thingName"]
+	if !validName(thing, 128, nameExtra) {
+		return nil, invalidRequest("Invalid thing name")
+	}
+	n, err := iotPageSize(c, "pageSize", 100)
+	if err != nil {
+		return nil, err
+	}
+	shard := c.region.shadows.of(thing)
+	shard.mu.Lock()
+	names := []string{}
+	for k, sh := range shard.of {
+		if k.thing == thing && k.name != "" && !sh.deleted() {
+			names = append(names, k.name)
+		}
+	}
+	shard.mu.Unlock()
+	slices.Sort(names)
+	names, next, ok := pageAfter(names, n, c.query("nextToken"))
+	if !ok {
+		return nil, invalidRequest("Invalid nextToken")
+	}
+	return struct {
+		Results   []string `json:"results"`
+		NextToken string   `json:"nextToken,omitempty"`
+		Timestamp int64    `json:"timestamp"`
+	}{names, next, c.now.Unix()}, nil
 }
 
 func versionConflict() *apiError {

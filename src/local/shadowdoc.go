@@ -23,6 +23,7 @@ type shadow struct {
 	desiredMeta, reportedMeta object // the same shape, with {"timestamp": seconds} at each leaf
 	version                   int64
 	deletedAt                 time.Time // zero: it exists
+	commit                    *commit   // what makes it durable; nil: it is
 }
 
 func (s *shadow) deleted() bool { return !s.deletedAt.IsZero() }

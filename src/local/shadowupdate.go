@@ -89,13 +89,18 @@ func decodeJSON(b []byte) node {
 	if !json.Valid(b) { // the whole of it: a Decoder would stop after the first value
 		return nil
 	}
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.UseNumber()
 	var v node
-	if d.Decode(&v) != nil {
+	if decodeNumbers(b, &v) != nil {
 		return nil
 	}
 	return v
+}
+
+// decodeNumbers is json.Unmarshal that keeps numbers as they were written.
+func decodeNumbers(b []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber()
+	return d.Decode(v)
 }
 
 func sectionOf(state object, name string) (s section, ok bool) {

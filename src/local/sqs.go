@@ -10,11 +10,9 @@ import (
 	"sync"
 )
 
-// A sqsOperation answers one call. It returns what goes out as JSON.
-type sqsOperation func(s *Service, c *call) (any, *apiError)
-
 // sqsOperations are those that are implemented, by the name in X-Amz-Target.
-var sqsOperations = map[string]sqsOperation{
+var sqsOperations = map[string]func(s *Service, c *call) (operation, *apiError){
+	"CancelMessageMoveTask":        sqsIn((*Service).cancelMessageMoveTask),
 	"ChangeMessageVisibility":      sqsIn((*Service).changeMessageVisibility),
 	"ChangeMessageVisibilityBatch": sqsIn((*Service).changeMessageVisibilityBatch),
 	"CreateQueue":                  sqsIn((*Service).createQueue),
@@ -23,22 +21,39 @@ var sqsOperations = map[string]sqsOperation{
 	"DeleteQueue":                  sqsIn((*Service).deleteQueue),
 	"GetQueueAttributes":           sqsIn((*Service).getQueueAttributes),
 	"GetQueueUrl":                  sqsIn((*Service).getQueueURL),
+	"ListDeadLetterSourceQueues":   sqsIn((*Service).listDeadLetterSourceQueues),
+	"ListMessageMoveTasks":         sqsIn((*Service).listMessageMoveTasks),
 	"ListQueues":                   sqsIn((*Service).listQueues),
+	"ListQueueTags":                sqsIn((*Service).listQueueTags),
 	"PurgeQueue":                   sqsIn((*Service).purgeQueue),
 	"ReceiveMessage":               sqsIn((*Service).receiveMessage),
 	"SendMessage":                  sqsIn((*Service).sendMessage),
 	"SendMessageBatch":             sqsIn((*Service).sendMessageBatch),
 	"SetQueueAttributes":           sqsIn((*Service).setQueueAttributes),
+	"StartMessageMoveTask":         sqsIn((*Service).startMessageMoveTask),
+	"TagQueue":                     sqsIn((*Service).tagQueue),
+	"UntagQueue":                   sqsIn((*Service).untagQueue),
 }
 
-// sqsIn adapts a method that takes its decoded input.
-func sqsIn[In any](f func(*Service, *call, *In) (any, *apiError)) sqsOperation {
-	return func(s *Service, c *call) (any, *apiError) {
+// queueURLIn begins the input of every operation on one queue.
+type queueURLIn struct{ QueueUrl string }
+
+func (in *queueURLIn) queueURL() string { return in.QueueUrl }
+
+// sqsIn adapts a method that takes its decoded input. The region of a call is the one in
+// the path of its queue URL, or else the one that it was signed for.
+func sqsIn[In any](f func(*Service, *call, *In) (any, *apiError)) func(*Service, *call) (operation, *apiError) {
+	return func(s *Service, c *call) (operation, *apiError) {
 		in := new(In)
 		if err := json.Unmarshal(c.body, in); err != nil {
 			return nil, fail(http.StatusBadRequest, "SerializationException", "%v", err)
 		}
-		return f(s, c, in)
+		if u, ok := any(in).(interface{ queueURL() string }); ok {
+			if region, _, _, ok := splitQueueURL(u.queueURL()); ok && region != "" {
+				c.region = s.region(region)
+			}
+		}
+		return func() (any, *apiError) { return f(s, c, in) }, nil
 	}
 }
 
@@ -52,7 +67,7 @@ func (s *Service) serveSQS(w http.ResponseWriter, r *http.Request, body []byte) 
 	h.Set("Content-Type", "application/x-amz-json-1.0")
 	h.Set("X-Amzn-Requestid", newID())
 	if out == nil {
-		return
+		out = struct{}{}
 	}
 	buf := buffers.Get().(*bytes.Buffer)
 	defer buffers.Put(buf)
@@ -69,42 +84,27 @@ func (s *Service) serveSQS(w http.ResponseWriter, r *http.Request, body []byte) 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 func (s *Service) callSQS(r *http.Request, body []byte) (any, *apiError) {
-	signed, _, ok := signedRegion(r)
+	signed, ok := signedRegion(r)
 	if !ok {
 		return nil, missingToken()
 	}
-	service, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
-	op := sqsOperations[operation]
-	if service != "AmazonSQS" || op == nil || r.Method != http.MethodPost {
+	service, name, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	decode := sqsOperations[name]
+	if service != "AmazonSQS" || decode == nil || r.Method != http.MethodPost {
 		return nil, unknownOperation(http.StatusBadRequest)
 	}
 	c := &call{
-		ctx:       r.Context(),
 		service:   "sqs",
-		operation: operation,
-		region:    s.region(queueRegion(body, signed)),
-		now:       s.clock(),
-		host:      hostOf(r),
+		operation: name,
+		region:    s.region(signed),
 		body:      body,
 		request:   r,
 	}
-	return op(s, c)
-}
-
-// queueRegion returns the region in the path of the request's queue URL, or else the one
-// that the request was signed for.
-func queueRegion(body []byte, signed string) string {
-	if !bytes.Contains(body, []byte(`"QueueUrl"`)) {
-		return signed
+	op, err := decode(s, c)
+	if err != nil {
+		return nil, err
 	}
-	var in struct{ QueueUrl string }
-	if json.Unmarshal(body, &in) != nil {
-		return signed
-	}
-	if region, _, _, ok := splitQueueURL(in.QueueUrl); ok && region != "" {
-		return region
-	}
-	return signed
+	return s.answer(c, op)
 }
 
 // splitQueueURL takes http://HOST[/REGION]/ACCOUNT/NAME apart. Who is asked does not
@@ -141,9 +141,9 @@ func (s *Service) queue(c *call, queueURL string) (*queue, *apiError) {
 func (s *Service) queueURL(c *call, name string) string {
 	base := s.baseURL
 	if base == "" {
-		base = "http://" + c.host
+		base = "http://" + hostOf(c.request)
 		if c.request.TLS != nil {
-			base = "https://" + c.host
+			base = "https://" + hostOf(c.request)
 		}
 	}
 	return base + "/" + c.region.name + "/" + s.account + "/" + name

@@ -192,7 +192,7 @@ func TestDelayAndRetention(t *testing.T) {
 
 func TestRegions(t *testing.T) {
 	s, c := start(t, Options{})
-	eu := newClients("http://local.test", "eu-west-1", direct{s})
+	eu := newClients("http://local.test", "eu-west-1", s.Transport())
 	here, there := makeQueue(t, c, "q", nil), makeQueue(t, eu, "q", nil)
 	send(t, c, here, "here")
 	send(t, c, there, "there") // the URL's path says where

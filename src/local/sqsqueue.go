@@ -37,11 +37,14 @@ func (s *Service) createQueue(c *call, in *createQueueIn) (any, *apiError) {
 	queues.mu.Lock()
 	defer queues.mu.Unlock()
 	if q := queues.byName[in.QueueName]; q != nil {
-		return out, q.sameSettings(in.Attributes)
+		return out, q.sameSettings(c, in.Attributes)
 	}
 	if at, ok := queues.deleted[in.QueueName]; ok && c.now.Sub(at) < time.Minute {
 		return nil, fail(http.StatusBadRequest, "QueueDeletedRecently",
 			"You must wait 60 seconds after deleting a queue before you can create another with the same name.")
+	}
+	if err := checkTags(in.Tags); err != nil {
+		return nil, err
 	}
 	if err := queues.checkRedrive(queueARN(c.region.name, s.account, in.QueueName), set.redrive); err != nil {
 		return nil, err
@@ -52,7 +55,24 @@ func (s *Service) createQueue(c *call, in *createQueueIn) (any, *apiError) {
 	}
 	delete(queues.deleted, in.QueueName)
 	queues.byName[in.QueueName] = q
+	s.save(c, q)
 	return out, nil
+}
+
+// save makes the queue's record durable, after other changes, before c is answered. The
+// caller holds q.mu.
+func (s *Service) save(c *call, q *queue, changes ...change) {
+	if s.journal != nil {
+		q.commit = s.journal.add(append(changes, q.saved())...)
+		c.commit = q.commit
+	}
+}
+
+// advance is queue.advance, and lets the store forget what expired. The caller holds q.mu.
+func (s *Service) advance(q *queue, now time.Time) {
+	for _, m := range q.advance(now) {
+		s.journal.addLazily(m.removed(q)...)
+	}
 }
 
 // newQueueID returns a number that no other queue has.
@@ -64,9 +84,10 @@ func newQueueID() uint64 {
 
 // sameSettings refuses attributes that differ from those that the queue has. What is not
 // given is not compared.
-func (q *queue) sameSettings(attributes map[string]string) *apiError {
+func (q *queue) sameSettings(c *call, attributes map[string]string) *apiError {
 	q.mu.Lock()
 	has := q.settings
+	c.commit = q.commit
 	q.mu.Unlock()
 	wants, err := has.apply(attributes)
 	if err != nil {
@@ -181,8 +202,6 @@ func sqsPage(names []string, max *int, token string) (page []string, next string
 	return page, next, nil
 }
 
-type queueURLIn struct{ QueueUrl string }
-
 func (s *Service) deleteQueue(c *call, in *queueURLIn) (any, *apiError) {
 	q, err := s.queue(c, in.QueueUrl)
 	if err != nil {
@@ -199,6 +218,8 @@ func (s *Service) deleteQueue(c *call, in *queueURLIn) (any, *apiError) {
 	delete(queues.byName, q.name)
 	queues.deleted[q.name] = c.now
 	q.drop()
+	changes := append(q.emptied(), change{bucket: bucketQueues, key: nameKey(q.region, q.name)})
+	c.commit = s.journal.add(changes...)
 	return nil, nil
 }
 
@@ -214,11 +235,12 @@ func (s *Service) purgeQueue(c *call, in *queueURLIn) (any, *apiError) {
 			"Only one PurgeQueue operation on %s is allowed every 60 seconds.", q.name)
 	}
 	q.purge(c.now)
+	s.save(c, q, q.emptied()...)
 	return nil, nil
 }
 
 type setQueueAttributesIn struct {
-	QueueUrl   string
+	queueURLIn
 	Attributes map[string]string
 }
 
@@ -246,11 +268,12 @@ func (s *Service) setQueueAttributes(c *call, in *setQueueAttributesIn) (any, *a
 	defer q.mu.Unlock()
 	q.settings = set
 	q.modified = c.now
+	s.save(c, q)
 	return nil, nil
 }
 
 type getQueueAttributesIn struct {
-	QueueUrl       string
+	queueURLIn
 	AttributeNames []string
 }
 
@@ -264,7 +287,7 @@ func (s *Service) getQueueAttributes(c *call, in *getQueueAttributesIn) (any, *a
 		return nil, err
 	}
 	q.mu.Lock()
-	q.advance(c.now)
+	s.advance(q, c.now)
 	all := q.settings.text()
 	all["ApproximateNumberOfMessages"] = strconv.Itoa(q.ready.Len())
 	all["ApproximateNumberOfMessagesDelayed"] = strconv.Itoa(q.delayed)

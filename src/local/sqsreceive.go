@@ -10,7 +10,7 @@ import (
 // ReceiveMessage (SQS API reference).
 
 type receiveMessageIn struct {
-	QueueUrl                    string
+	queueURLIn
 	AttributeNames              []string // the older name of the next
 	MessageSystemAttributeNames []string
 	MessageAttributeNames       []string

@@ -22,7 +22,7 @@ type sendEntry struct {
 }
 
 type sendMessageIn struct {
-	QueueUrl string
+	queueURLIn
 	sendEntry
 }
 
@@ -127,6 +127,13 @@ func invalidContents() *apiError {
 
 // enqueue adds messages, all at once or none.
 func (s *Service) enqueue(c *call, q *queue, messages []*message, delays []time.Duration) *apiError {
+	var changes []change
+	if s.journal != nil { // what can be done without the lock
+		changes = make([]change, len(messages))
+		for i, m := range messages {
+			changes[i] = change{bucket: bucketMessages, value: m.record(c.now.Add(delays[i]))}
+		}
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.deleted {
@@ -134,13 +141,20 @@ func (s *Service) enqueue(c *call, q *queue, messages []*message, delays []time.
 	}
 	for i, m := range messages {
 		q.add(m, c.now, c.now.Add(delays[i]))
+		if changes != nil {
+			changes[i].key = messageKey(q.id, m.seq)
+		}
+	}
+	if len(changes) > 0 {
+		q.commit = s.journal.add(changes...)
+		c.commit = q.commit
 	}
 	return nil
 }
 
 type sendMessageBatchIn struct {
-	QueueUrl string
-	Entries  []sendEntry
+	queueURLIn
+	Entries []sendEntry
 }
 
 func (s *Service) sendMessageBatch(c *call, in *sendMessageBatchIn) (any, *apiError) {
@@ -167,13 +181,16 @@ func (s *Service) sendMessageBatch(c *call, in *sendMessageBatchIn) (any, *apiEr
 	bad := surrogateEntries(c.body, len(in.Entries))
 	messages := make([]*message, 0, len(in.Entries))
 	delays := make([]time.Duration, 0, len(in.Entries))
-	out := batchOut{Successful: make([]any, 0, len(in.Entries)), Failed: []failedEntry{}}
+	out := batchOut{Successful: make([]succeeded, 0, len(in.Entries)), Failed: []failedEntry{}}
 	total := 0
 	for i := range in.Entries {
 		e := &in.Entries[i]
 		m, delay, sent, err := newMessage(c.now, e, set)
 		if bad != nil && bad[i] {
 			err = invalidContents()
+		}
+		if err == nil && c.spoil != nil {
+			err = c.spoil()
 		}
 		if m != nil {
 			total += m.size()

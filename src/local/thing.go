@@ -21,6 +21,7 @@ type thing struct {
 // A registry is the things and types of one region.
 type registry struct {
 	mu     sync.RWMutex // guards the following
+	commit *commit      // what makes the last change durable; nil: it is
 	things map[string]*thing
 	types  map[string]*thingType
 }
@@ -110,6 +111,7 @@ func (s *Service) createThing(c *call, in *createThingIn) (any, *apiError) {
 				resourceARN: arn,
 			}
 		}
+		c.commit = g.commit
 		return createThingOut{name, arn, t.ID}, nil
 	}
 	if err := g.checkAssociation(in.ThingTypeName); err != nil {
@@ -117,6 +119,7 @@ func (s *Service) createThing(c *call, in *createThingIn) (any, *apiError) {
 	}
 	t := &thing{ID: newID(), Type: in.ThingTypeName, Attributes: attributes, Version: 1}
 	g.things[name] = t
+	s.saveRegistry(c, t.saved(c.region, name))
 	return createThingOut{name, arn, t.ID}, nil
 }
 
@@ -158,6 +161,7 @@ func (s *Service) describeThing(c *call) (any, *apiError) {
 	g := &c.region.registry
 	g.mu.RLock()
 	t := g.things[name]
+	c.commit = g.commit
 	g.mu.RUnlock()
 	if t == nil {
 		return nil, notFound("Thing %s does not exist.", name)
@@ -228,7 +232,16 @@ func (s *Service) updateThing(c *call, in *updateThingIn) (any, *apiError) {
 		return nil, err
 	}
 	g.things[name] = next
+	s.saveRegistry(c, next.saved(c.region, name))
 	return nil, nil
+}
+
+// saveRegistry makes a change of the registry durable before c is answered. Whoever reads
+// the registry waits for it too: what it saw must not be undone. The caller holds mu.
+func (s *Service) saveRegistry(c *call, ch change) {
+	g := &c.region.registry
+	g.commit = s.journal.add(ch)
+	c.commit = g.commit
 }
 
 func checkVersion(name string, t *thing, expected *int64) *apiError {
@@ -259,7 +272,9 @@ func (s *Service) deleteThing(c *call) (any, *apiError) {
 			return nil, err
 		}
 		delete(g.things, name)
+		g.commit = s.journal.add(change{bucket: bucketThings, key: nameKey(c.region.name, name)})
 	}
+	c.commit = g.commit
 	return nil, nil
 }
 
@@ -274,6 +289,7 @@ func (s *Service) listThings(c *call) (any, *apiError) {
 	g := &c.region.registry
 	g.mu.RLock()
 	defer g.mu.RUnlock()
+	c.commit = g.commit
 	var names []string
 	for name, t := range g.things {
 		if typeName != "" && t.Type != typeName {

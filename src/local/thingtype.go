@@ -1,6 +1,7 @@
 package local
 
 import (
+	"encoding/json"
 	"net/http"
 	"reflect"
 	"slices"
@@ -17,8 +18,9 @@ type thingType struct {
 }
 
 type thingTypeProperties struct {
-	Description          string   `json:"thingTypeDescription,omitempty"`
-	SearchableAttributes []string `json:"searchableAttributes,omitempty"`
+	Description          string          `json:"thingTypeDescription,omitempty"`
+	SearchableAttributes []string        `json:"searchableAttributes,omitempty"`
+	MQTT5                json.RawMessage `json:"mqtt5Configuration,omitempty"` // refused
 }
 
 // maxSearchable is how many searchable attributes a type may have (AWS IoT endpoints and quotas).
@@ -34,6 +36,9 @@ func checkThingTypeName(name string) *apiError {
 func (p *thingTypeProperties) check() *apiError {
 	if p == nil {
 		return nil
+	}
+	if p.MQTT5 != nil {
+		return invalidRequest("mqtt5Configuration is not supported here.")
 	}
 	if len(p.Description) > 2028 {
 		return invalidRequest("thingTypeDescription has more than 2028 characters.")
@@ -70,6 +75,7 @@ func (p *thingTypeProperties) same(q *thingTypeProperties) bool {
 
 type createThingTypeIn struct {
 	Properties *thingTypeProperties `json:"thingTypeProperties"`
+	Tags       []json.RawMessage    `json:"tags"` // refused
 }
 
 type createThingTypeOut struct {
@@ -86,6 +92,9 @@ func (s *Service) createThingType(c *call, in *createThingTypeIn) (any, *apiErro
 	if err := in.Properties.check(); err != nil {
 		return nil, err
 	}
+	if len(in.Tags) > 0 {
+		return nil, invalidRequest("Tags of thing types are not supported here.")
+	}
 	arn := s.iotARN(c, "thingtype", name)
 	g := &c.region.registry
 	g.mu.Lock()
@@ -100,10 +109,12 @@ func (s *Service) createThingType(c *call, in *createThingTypeIn) (any, *apiErro
 				resourceARN: arn,
 			}
 		}
+		c.commit = g.commit
 		return createThingTypeOut{name, arn, tt.ID}, nil
 	}
 	tt := &thingType{ID: newID(), Properties: in.Properties, Created: c.now}
 	g.types[name] = tt
+	s.saveRegistry(c, tt.saved(c.region, name))
 	return createThingTypeOut{name, arn, tt.ID}, nil
 }
 
@@ -151,11 +162,93 @@ func (s *Service) describeThingType(c *call) (any, *apiError) {
 	g := &c.region.registry
 	g.mu.RLock()
 	tt := g.types[name]
+	c.commit = g.commit
 	g.mu.RUnlock()
 	if tt == nil {
 		return nil, notFound("Thing type %s does not exist.", name)
 	}
 	return s.thingTypeOut(c, name, tt), nil
+}
+
+// restBeforeDelete is for how long a type must have been deprecated to be deleted (AWS IoT
+// developer guide, "Delete a thing type").
+const restBeforeDelete = 5 * time.Minute
+
+type deprecateThingTypeIn struct {
+	Undo bool `json:"undoDeprecate"`
+}
+
+// withType calls do with the type that a call names and the registry locked, and keeps
+// what it returns in its place; nil deletes the type.
+func (s *Service) withType(c *call, do func(name string, tt *thingType) (*thingType, *apiError)) *apiError {
+	name := c.path["thingTypeName"]
+	if err := checkThingTypeName(name); err != nil {
+		return err
+	}
+	g := &c.region.registry
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	tt := g.types[name]
+	if tt == nil {
+		return notFound("Thing type %s does not exist.", name)
+	}
+	next, err := do(name, tt)
+	if err != nil {
+		return err
+	}
+	if next == nil {
+		delete(g.types, name)
+		s.saveRegistry(c, change{bucket: bucketTypes, key: nameKey(c.region.name, name)})
+		return nil
+	}
+	g.types[name] = next
+	s.saveRegistry(c, next.saved(c.region, name))
+	return nil
+}
+
+func (s *Service) deprecateThingType(c *call, in *deprecateThingTypeIn) (any, *apiError) {
+	return nil, s.withType(c, func(_ string, tt *thingType) (*thingType, *apiError) {
+		next := *tt
+		switch {
+		case in.Undo:
+			next.Deprecated, next.DeprecationDate = false, time.Time{}
+		case !tt.Deprecated: // a second time does not begin the wait anew
+			next.Deprecated, next.DeprecationDate = true, c.now
+		}
+		return &next, nil
+	})
+}
+
+type updateThingTypeIn struct {
+	Properties *thingTypeProperties `json:"thingTypeProperties"`
+}
+
+func (s *Service) updateThingType(c *call, in *updateThingTypeIn) (any, *apiError) {
+	if err := in.Properties.check(); err != nil {
+		return nil, err
+	}
+	return nil, s.withType(c, func(_ string, tt *thingType) (*thingType, *apiError) {
+		next := *tt
+		next.Properties = in.Properties
+		return &next, nil
+	})
+}
+
+func (s *Service) deleteThingType(c *call) (any, *apiError) {
+	return nil, s.withType(c, func(name string, tt *thingType) (*thingType, *apiError) {
+		if !tt.Deprecated {
+			return nil, invalidRequest("Cannot delete thing type %s: it must be deprecated first.", name)
+		}
+		if c.now.Sub(tt.DeprecationDate) < restBeforeDelete {
+			return nil, invalidRequest("Cannot delete thing type %s: please wait for 5 minutes after deprecation and then retry.", name)
+		}
+		for thingName, t := range c.region.registry.things {
+			if t.Type == name {
+				return nil, invalidRequest("Cannot delete thing type %s: thing %s is associated with it.", name, thingName)
+			}
+		}
+		return nil, nil
+	})
 }
 
 func (s *Service) listThingTypes(c *call) (any, *apiError) {
@@ -167,6 +260,7 @@ func (s *Service) listThingTypes(c *call) (any, *apiError) {
 	g := &c.region.registry
 	g.mu.RLock()
 	defer g.mu.RUnlock()
+	c.commit = g.commit
 	var names []string
 	for name := range g.types {
 		if only == "" || name == only {
