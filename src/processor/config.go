@@ -1,0 +1,49 @@
+package processor
+
+import (
+	"coap-for-aws-iot/src/envelope"
+	"coap-for-aws-iot/src/environ"
+)
+
+// What a processor may add to the registry for a report of a thing that is new.
+const (
+	CreateAny    = "any"    // thing types and things
+	CreateThings = "things" // things, but only of types that exist
+	CreateNone   = "none"   // nothing: someone else registers things
+)
+
+// A Config says what a processor works with.
+type Config struct {
+	QueueURL string // of the primary queue, whose event source calls Handle
+	DLQURL   string // of its dead-letter queue
+
+	// IoTEndpoint is the URL of AWS IoT's data plane. Empty means that of the SDK's
+	// own configuration (AWS_ENDPOINT_URL), and without that the account's, which
+	// DescribeEndpoint tells.
+	IoTEndpoint string
+
+	AutoCreate      string   // CreateAny, CreateThings or CreateNone; empty means CreateAny
+	CreatePerMinute int      // things that may be added per minute and container; 0: no limit
+	AllowedTypes    []string // thing types that are accepted; empty: all
+}
+
+// FromEnviron reads COAP_QUEUE_URL, COAP_DLQ_URL, COAP_IOT_ENDPOINT,
+// COAP_AUTO_CREATE, COAP_CREATE_PER_MINUTE and COAP_ALLOWED_TYPES. Faults are kept
+// in e.
+func FromEnviron(e *environ.Environ) Config {
+	c := Config{
+		QueueURL:        e.Required("COAP_QUEUE_URL", "the URL of the primary queue"),
+		DLQURL:          e.Required("COAP_DLQ_URL", "the URL of the primary queue's dead-letter queue"),
+		IoTEndpoint:     e.String("COAP_IOT_ENDPOINT", ""),
+		AutoCreate:      e.OneOf("COAP_AUTO_CREATE", CreateAny, CreateThings, CreateNone),
+		CreatePerMinute: e.Int("COAP_CREATE_PER_MINUTE", 0, 0, 1_000_000),
+		AllowedTypes:    e.List("COAP_ALLOWED_TYPES", ""),
+	}
+	for _, name := range c.AllowedTypes {
+		if !envelope.ValidName(name) {
+			e.Fault("COAP_ALLOWED_TYPES", "thing types, separated by commas")
+			break
+		}
+	}
+	return c
+}
