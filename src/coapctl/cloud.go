@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"os"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"coap-for-aws-iot/src/lab"
+)
+
+// defaultEndpoint is where a lab has its AWS unless it is told otherwise.
+const defaultEndpoint = "http://127.0.0.1:4566"
+
+// cloud are the flags of a command that asks AWS.
+type cloud struct {
+	Endpoint string `placeholder:"URL" xor:"cloud" help:"URL of the AWS to ask. Default: AWS_ENDPOINT_URL, else the lab's, ${endpoint}."`
+	AWS      bool   `name:"aws" xor:"cloud" help:"Ask the real AWS, as the AWS command line would."`
+	Region   string `placeholder:"REGION" help:"Region of AWS IoT. Default: ${region}; with --aws the one of your configuration."`
+}
+
+// config returns the SDK's configuration. Whoever does not ask for the real AWS never
+// meets it: an endpoint on this machine gets made-up credentials and nothing is read from
+// files.
+func (c cloud) config(ctx context.Context) (aws.Config, error) {
+	endpoint := c.Endpoint
+	if endpoint == "" && !c.AWS {
+		if endpoint = os.Getenv("AWS_ENDPOINT_URL"); endpoint == "" {
+			endpoint = defaultEndpoint
+		}
+	}
+	region := c.Region
+	if region == "" && !c.AWS {
+		region = lab.Primary
+	}
+	if endpoint != "" {
+		at, err := url.Parse(endpoint)
+		if err != nil || at.Host == "" || at.Scheme != "http" && at.Scheme != "https" {
+			return aws.Config{}, fmt.Errorf("endpoint %q: want a URL such as %s", endpoint, defaultEndpoint)
+		}
+		if local(at.Hostname()) {
+			return aws.Config{
+				Region: region, BaseEndpoint: &endpoint,
+				Credentials: credentials.NewStaticCredentialsProvider("lab", "lab", ""),
+			}, nil
+		}
+	}
+	var options []func(*config.LoadOptions) error
+	if region != "" {
+		options = append(options, config.WithRegion(region))
+	}
+	if endpoint != "" {
+		options = append(options, config.WithBaseEndpoint(endpoint))
+	}
+	cfg, err := config.LoadDefaultConfig(ctx, options...)
+	if err != nil {
+		return aws.Config{}, fmt.Errorf("load the AWS configuration: %w", err)
+	}
+	if cfg.Region == "" {
+		return aws.Config{}, fmt.Errorf("no region: give --region, such as %s", lab.Primary)
+	}
+	return cfg, nil
+}
+
+// local reports whether a host is this machine.
+func local(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.IsLoopback()
+}

@@ -1,0 +1,108 @@
+package lab
+
+import (
+	"context"
+	"maps"
+	"sync"
+	"time"
+
+	"coap-for-aws-iot/src/metric"
+)
+
+// Stats are the figures of a lab. Counters are named as in metric.Life.
+type Stats struct {
+	Time      time.Time         `json:"time"`
+	Life      map[string]uint64 `json:"life"` // all ingestors and functions together
+	Ingestors []IngestorStats   `json:"ingestors"`
+	Functions []FunctionStats   `json:"functions"`
+	Queues    []Depth           `json:"queues"` // as in the plan; none while the local AWS is down
+}
+
+// IngestorStats are those of one ingestor. It goes on counting when the ingestor is
+// started again, but for what happened in the last second before it was killed.
+type IngestorStats struct {
+	Name     string            `json:"name"`
+	Up       bool              `json:"up"`
+	Counters map[string]uint64 `json:"counters"` // received, accepted, stored, acked
+}
+
+// FunctionStats are those of one function.
+type FunctionStats struct {
+	Name        string            `json:"name"`
+	Paused      bool              `json:"paused"`
+	Containers  int               `json:"containers"`
+	Invocations Invocations       `json:"invocations"`
+	Messages    Deliveries        `json:"messages"`
+	Counters    map[string]uint64 `json:"counters"` // forwarded, applied
+}
+
+// sampleEvery is how often the counters of the ingestors are looked at.
+const sampleEvery = time.Second
+
+// Stats asks the ingestors and the queues for their figures. One that does not answer
+// keeps its last ones.
+func (l *Lab) Stats(ctx context.Context) Stats {
+	stats := Stats{Time: time.Now(), Life: map[string]uint64{}}
+	l.sample(ctx)
+	for _, in := range l.plan.Ingestors {
+		l.mu.Lock()
+		counters := l.tallies[in.Name].total()
+		l.mu.Unlock()
+		stats.Ingestors = append(stats.Ingestors, IngestorStats{Name: in.Name, Up: l.children[in.Name].isUp(), Counters: counters})
+	}
+	for _, f := range l.plan.Functions {
+		stats.Functions = append(stats.Functions, l.mappings[f.Name].snapshot())
+	}
+	depths := make([]Depth, len(l.plan.Queues))
+	errs := make([]error, len(l.plan.Queues))
+	var asking sync.WaitGroup
+	for i, q := range l.plan.Queues {
+		asking.Go(func() { depths[i], errs[i] = l.depth(ctx, q) })
+	}
+	asking.Wait()
+	for i := range depths {
+		if errs[i] == nil {
+			stats.Queues = append(stats.Queues, depths[i])
+		}
+	}
+	for _, name := range metric.Life {
+		for _, in := range stats.Ingestors {
+			stats.Life[name] += in.Counters[name]
+		}
+		for _, f := range stats.Functions {
+			stats.Life[name] += f.Counters[name]
+		}
+	}
+	return stats
+}
+
+// sample looks at the counters of all ingestors.
+func (l *Lab) sample(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, sampleEvery)
+	defer cancel()
+	var asking sync.WaitGroup
+	for _, in := range l.plan.Ingestors {
+		asking.Go(func() {
+			counters, err := readCounters(ctx, l.client, in.Admin)
+			if err != nil {
+				return // it is down, which its supervisor says
+			}
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.tallies[in.Name].see(counters)
+		})
+	}
+	asking.Wait()
+}
+
+// snapshot returns the figures of a function.
+func (m *mapping) snapshot() FunctionStats {
+	invocations, containers := m.lambda.snapshot()
+	messages := m.poller.snapshot()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return FunctionStats{
+		Name: m.lambda.spec.Name, Paused: m.paused, Containers: containers,
+		Invocations: invocations, Messages: messages, Counters: maps.Clone(m.counters),
+	}
+}
