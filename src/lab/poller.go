@@ -49,6 +49,10 @@ const (
 	retryDelay  = 500 * time.Millisecond // after a receive that failed
 	deleteSize  = 10                     // messages a DeleteMessageBatch, at most
 	deleteLimit = 10 * time.Second
+
+	// receiveLimit is how long an answer may take beyond the long poll: a queue that
+	// accepts calls and never answers must not stop the poller for good.
+	receiveLimit = 10 * time.Second
 )
 
 // maxPollers is how many batches Lambda gathers at a time to begin with, if the
@@ -109,7 +113,9 @@ func (p *poller) gather(ctx context.Context, rest []types.Message) (batch, []typ
 
 // receive returns up to n messages, none if there are none within wait, or after an error.
 func (p *poller) receive(ctx context.Context, n int, wait time.Duration) []types.Message {
-	out, err := p.sqs.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
+	call, cancel := context.WithTimeout(ctx, wait+receiveLimit)
+	defer cancel()
+	out, err := p.sqs.ReceiveMessage(call, &sqs.ReceiveMessageInput{
 		QueueUrl:                    &p.spec.Queue.URL,
 		MaxNumberOfMessages:         int32(n),
 		WaitTimeSeconds:             int32(min(wait, longPoll) / time.Second),

@@ -1,0 +1,211 @@
+package world
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"coap-for-aws-iot/src/envelope"
+	"coap-for-aws-iot/src/ingestor"
+	"coap-for-aws-iot/src/queue"
+	"coap-for-aws-iot/src/udp"
+)
+
+// A host is one instance: its address stays, its process comes and goes.
+type host struct {
+	world  *world
+	name   string
+	region string
+	addr   netip.AddrPort
+
+	skew atomic.Int64 // of its clock, in nanoseconds
+	// unset says that the kernel knows that the clock is wrong.
+	unset atomic.Bool
+
+	mu      sync.Mutex // guards the following
+	process *daemon    // nil while there is none
+}
+
+// A daemon is one ingestor process.
+type daemon struct {
+	wire   *wire
+	socket udp.Socket
+	stop   context.CancelFunc
+	ended  chan struct{}
+}
+
+// start runs a new process on the host.
+func (h *host) start() {
+	w := h.world
+	socket, err := w.net.Listen(h.addr)
+	if err != nil {
+		panic(err)
+	}
+	d := &daemon{wire: &wire{world: w, host: h.name, region: h.region}, socket: socket, ended: make(chan struct{})}
+	cfg := ingestor.Config{
+		Name: h.name, Region: h.region, QueueURL: w.queueURL(h.region), Linger: 5 * time.Millisecond, DedupMiB: 1, RequireClock: true,
+		Clock: ingestor.Clock{
+			Now:          func() time.Time { return time.Now().Add(time.Duration(h.skew.Load())) },
+			Synchronised: func() bool { return !h.unset.Load() },
+		},
+	}
+	for _, other := range w.hosts {
+		if other != h {
+			cfg.IgnoreSources = append(cfg.IgnoreSources, other.addr.Addr())
+		}
+	}
+	q := queue.New(queue.NewClient(d.wire.config()), cfg.QueueURL)
+	in := ingestor.New(cfg, []udp.Socket{socket}, q, quiet)
+	ctx, stop := context.WithCancel(context.Background())
+	d.stop = stop
+	go func() { in.Run(ctx); close(d.ended) }()
+	h.mu.Lock()
+	h.process = d
+	h.mu.Unlock()
+}
+
+// kill is kill -9: the socket is gone, and nothing more goes out or comes in.
+func (h *host) kill() {
+	h.mu.Lock()
+	d := h.process
+	h.process = nil
+	h.mu.Unlock()
+	if d == nil {
+		return
+	}
+	d.wire.killed.Store(true)
+	d.socket.Close()
+	d.stop()
+	<-d.ended
+}
+
+// drain is SIGTERM.
+func (h *host) drain() {
+	h.mu.Lock()
+	d := h.process
+	h.process = nil
+	h.mu.Unlock()
+	if d == nil {
+		return
+	}
+	d.stop()
+	<-d.ended
+}
+
+// A handler is what a container of a function runs.
+type handler func(context.Context, events.SQSEvent) (events.SQSEventResponse, error)
+
+// A function is a Lambda function: containers are started cold when there is work and
+// none is free, and used again.
+type function struct {
+	world   *world
+	name    string
+	region  string
+	timeout time.Duration
+	open    func(*wire) handler // a container starts
+
+	mu   sync.Mutex // guards the following
+	free []*container
+	busy map[*container]bool
+}
+
+type container struct {
+	wire   *wire
+	handle handler
+}
+
+// invoke runs the function once, as Lambda does.
+func (f *function) invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	var event events.SQSEvent
+	if err := json.Unmarshal(payload, &event); err != nil {
+		return nil, err
+	}
+	f.world.saw(f.name, event)
+	c := f.take(ctx)
+	ctx, cancel := context.WithTimeout(ctx, f.timeout)
+	defer cancel()
+	response, err := c.handle(ctx, event)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.busy, c)
+	if c.wire.killed.Load() {
+		return nil, fmt.Errorf("%s: Runtime.ExitError", f.name)
+	}
+	if ctx.Err() != nil {
+		c.wire.killed.Store(true)
+		return nil, fmt.Errorf("%s: timed out", f.name)
+	}
+	f.free = append(f.free, c)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(response)
+}
+
+func (f *function) take(ctx context.Context) *container {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if n := len(f.free); n > 0 {
+		c := f.free[n-1]
+		f.free = f.free[:n-1]
+		f.busy[c] = true
+		return c
+	}
+	f.world.count("cold starts")
+	c := &container{wire: &wire{world: f.world, host: f.name, region: f.region}}
+	if f.name == "processor" {
+		c.wire.hexed = f.world.hex
+	}
+	c.handle = f.open(c.wire)
+	f.busy[c] = true
+	return c
+}
+
+// crash lights the fuse of a container: of one that works if there is one, else the next
+// one that will.
+func (f *function) crash(calls int) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for c := range f.busy {
+		c.wire.fuse.Store(int32(calls))
+		return true
+	}
+	if n := len(f.free); n > 0 {
+		f.free[n-1].wire.fuse.Store(int32(calls))
+		return true
+	}
+	return false
+}
+
+// chill throws the free containers away: the next invocations start cold.
+func (f *function) chill() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.free = nil
+}
+
+// saw notes how late reports are when a function gets to see them.
+func (w *world) saw(function string, event events.SQSEvent) {
+	now := time.Now()
+	reports, late := 0, 0
+	for _, m := range queue.Messages(event) {
+		b, err := envelope.Open(m.Body)
+		if err != nil {
+			continue
+		}
+		for range b.Lines() {
+			reports++
+			if now.Sub(time.UnixMilli(m.FirstSent)) > time.Hour {
+				late++
+			}
+		}
+	}
+	w.add("seen by "+function, reports)
+	w.add("an hour late at "+function, late)
+}
