@@ -35,25 +35,47 @@ func openDataFile(dir, account string, noSync bool, load func(bucket string, key
 			return nil, fmt.Errorf("create %s: %w", path, err)
 		}
 	}
-	m, err := readDataFile(path, load)
+	var m meta
+	var db *bbolt.DB
+	err := guard(func() (err error) {
+		if m, err = readDataFile(path, load); err != nil {
+			return err
+		}
+		db, err = bbolt.Open(path, 0o600, &bbolt.Options{
+			Timeout:        lockPatience,
+			NoFreelistSync: true, // it is found again by reading the file, which happens here anyway
+			FreelistType:   bbolt.FreelistMapType,
+			NoSync:         noSync,
+		})
+		return err
+	})
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
 		return nil, fmt.Errorf("open %s: another process uses it", path)
-	case err != nil:
+	case errors.Is(err, errDamaged):
 		return nil, fmt.Errorf("open %s: %w; it is left as it is: restore it from a copy, or move it away to begin with nothing", path, err)
+	case err != nil:
+		return nil, fmt.Errorf("open %s: %w", path, err)
 	case m.Account != account:
+		db.Close()
 		return nil, fmt.Errorf("open %s: it is of account %s, not %s", path, m.Account, account)
 	}
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
-		Timeout:        time.Second,
-		NoFreelistSync: true, // it is found again by reading the file, which happens here anyway
-		FreelistType:   bbolt.FreelistMapType,
-		NoSync:         noSync,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
-	}
 	return newJournal(db, m), nil
+}
+
+// lockPatience is how long another process may take to let go of the file.
+const lockPatience = 500 * time.Millisecond
+
+// guard calls f, in which pages that point beyond the file, or nowhere, make bbolt panic or
+// read memory that is not mapped, and returns that as damage.
+func guard(f func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if v := recover(); v != nil {
+			err = damaged("%v", v)
+		}
+	}()
+	return f()
 }
 
 // createDataFile makes an empty data file under another name and then gives it its own, so
@@ -99,14 +121,7 @@ func damaged(format string, args ...any) error {
 // it begins with, and nothing else. Here each record has a checksum, and their number is
 // known.
 func readDataFile(path string, load func(bucket string, key, value []byte) error) (m meta, err error) {
-	// Pages that point beyond the file, or nowhere, make bbolt panic or read unmapped memory.
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if v := recover(); v != nil {
-			err = damaged("%v", v)
-		}
-	}()
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: time.Second})
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: lockPatience})
 	if err != nil {
 		if errors.Is(err, berrors.ErrTimeout) {
 			return m, err
@@ -174,6 +189,9 @@ func readBucket(tx *bbolt.Tx, name string, records *uint64, load func(bucket str
 		}
 		if last != nil && bytes.Compare(last, k) >= 0 {
 			return damaged("the records of %s are not in order", name)
+		}
+		if !bytes.Equal(b.Get(k), v) { // the way down to it, which going from one to the next does not take
+			return damaged("a record of %s is not where it should be", name)
 		}
 		last = k
 		*records++

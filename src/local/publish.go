@@ -84,7 +84,7 @@ func (s *Service) Published(region string) []Published {
 	t := &s.region(region).topics
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return append([]Published(nil), t.last...)
+	return append([]Published{}, t.last...)
 }
 
 // ForgetPublished drops what Published would return.

@@ -67,8 +67,7 @@ func queueARN(region, account, name string) string {
 func (q *queue) add(m *message, now, visible time.Time) {
 	q.lastSeq++
 	m.seq = q.lastSeq
-	m.receipt = 0
-	m.receivesHere = 0
+	m.receipt, m.receivesHere, m.received = 0, 0, time.Time{}
 	q.insert(m, now, visible)
 }
 

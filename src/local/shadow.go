@@ -1,7 +1,6 @@
 package local
 
 import (
-	"encoding/json"
 	"hash/maphash"
 	"net/http"
 	"slices"
@@ -122,12 +121,12 @@ func (s *Service) deleteThingShadow(c *call) (any, *apiError) {
 	if sh == nil || sh.deleted() {
 		return nil, noShadow(k)
 	}
-	s.saveShadow(c, shard, k, &shadow{version: sh.version, deletedAt: c.now})
-	b, _ := json.Marshal(struct {
+	gone := &shadow{version: sh.version + 1, deletedAt: c.now}
+	s.saveShadow(c, shard, k, gone)
+	return struct {
 		Version   int64 `json:"version"`
 		Timestamp int64 `json:"timestamp"`
-	}{sh.version, c.now.Unix()})
-	return json.RawMessage(b), nil
+	}{gone.version, c.now.Unix()}, nil
 }
 
 func (s *Service) listNamedShadows(c *call) (any, *apiError) {

@@ -22,7 +22,7 @@ type shadowUpdate struct {
 	desired, reported section
 	version           *int64
 	clientToken       string
-	state             object // as it was sent
+	state             object // as it was sent; nil if it was null
 }
 
 // A section is desired or reported in an update: absent, null, or an object.
@@ -48,7 +48,9 @@ func parseShadowUpdate(body []byte) (*shadowUpdate, *apiError) {
 		return nil, invalidRequest("Missing required node: state")
 	}
 	u := &shadowUpdate{}
-	if u.state, ok = state.(object); !ok {
+	if state == nil { // "setting the device's shadow state to null does not delete the shadow"
+		u.desired.present, u.reported.present = true, true
+	} else if u.state, ok = state.(object); !ok {
 		return nil, invalidRequest("State node must be an object")
 	}
 	for k := range u.state {
@@ -56,10 +58,10 @@ func parseShadowUpdate(body []byte) (*shadowUpdate, *apiError) {
 			return nil, invalidRequest("State contains an invalid node: '%s'", k)
 		}
 	}
-	if u.desired, ok = sectionOf(u.state, "desired"); !ok {
+	if u.desired, ok = sectionOf(u.state, "desired", u.desired); !ok {
 		return nil, invalidRequest("Desired node must be an object")
 	}
-	if u.reported, ok = sectionOf(u.state, "reported"); !ok {
+	if u.reported, ok = sectionOf(u.state, "reported", u.reported); !ok {
 		return nil, invalidRequest("Reported node must be an object")
 	}
 	if depth(u.state) > maxStateDepth {
@@ -103,10 +105,11 @@ func decodeNumbers(b []byte, v any) error {
 	return d.Decode(v)
 }
 
-func sectionOf(state object, name string) (s section, ok bool) {
+// sectionOf returns a section of the state, or another if it is absent.
+func sectionOf(state object, name string, or section) (s section, ok bool) {
 	v, has := state[name]
 	if !has {
-		return s, true
+		return or, true
 	}
 	if v == nil {
 		return section{present: true}, true
@@ -157,13 +160,17 @@ func nullInArray(v node, inArray bool) bool {
 // written, and the new version.
 func (u *shadowUpdate) accepted(next *shadow, now time.Time) json.RawMessage {
 	at := object{"timestamp": now.Unix()}
+	meta := node(at)
+	if u.state != nil {
+		meta = metaOf(u.state, at)
+	}
 	return encode(struct {
 		State       object `json:"state"`
 		Metadata    node   `json:"metadata"`
 		Version     int64  `json:"version"`
 		Timestamp   int64  `json:"timestamp"`
 		ClientToken string `json:"clientToken,omitempty"`
-	}{u.state, metaOf(u.state, at), next.version, now.Unix(), u.clientToken})
+	}{u.state, meta, next.version, now.Unix(), u.clientToken})
 }
 
 // marshal is json.Marshal without escaping what HTML minds.

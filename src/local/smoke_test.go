@@ -43,6 +43,7 @@ func awsEnv(t testing.TB, url string) []string {
 	}
 }
 
+// TestSmokeCommandLine runs what the README shows, as a user does.
 func TestSmokeCommandLine(t *testing.T) {
 	t.Parallel()
 	command := tool(t, "aws", "--version")
@@ -74,44 +75,55 @@ func TestSmokeCommandLine(t *testing.T) {
 	}
 }
 
-const smokeProgram = `
-import boto3, json
-sqs, iot, data = boto3.client("sqs"), boto3.client("iot"), boto3.client("iot-data")
-url = sqs.create_queue(QueueName="q")["QueueUrl"]
-sqs.send_message_batch(QueueUrl=url, Entries=[{"Id": str(i), "MessageBody": "m%d \u20ac" % i,
-    "MessageAttributes": {"n": {"DataType": "Number", "StringValue": str(i)}}} for i in range(3)])
-got = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"])["Messages"]
-assert sorted(m["Body"] for m in got) == ["m%d \u20ac" % i for i in range(3)], got
-assert got[0]["MD5OfMessageAttributes"], got
-for m in got:
-    sqs.delete_message(QueueUrl=url, ReceiptHandle=m["ReceiptHandle"])
-try:
-    sqs.get_queue_url(QueueName="none")
-    raise SystemExit("no error")
-except sqs.exceptions.QueueDoesNotExist as e:
-    assert e.response["Error"]["Code"] == "AWS.SimpleQueueService.NonExistentQueue", e.response
-iot.create_thing_type(thingTypeName="th")
-iot.create_thing(thingName="a:1", thingTypeName="th")
-assert iot.describe_thing(thingName="a:1")["thingTypeName"] == "th"
-data.update_thing_shadow(thingName="a:1", payload=json.dumps({"state": {"reported": {"t": 1}}}))
-assert json.load(data.get_thing_shadow(thingName="a:1")["payload"])["state"]["reported"] == {"t": 1}
-try:
-    data.update_thing_shadow(thingName="a:1", payload=json.dumps({"state": {}, "version": 9}))
-    raise SystemExit("no error")
-except data.exceptions.ConflictException:
-    pass
-`
-
-func TestSmokeBoto3(t *testing.T) {
-	t.Parallel()
-	python := tool(t, "python3", "-c", "import boto3")
-	s := New(Options{})
-	defer s.Close()
-	server := httptest.NewServer(s)
-	defer server.Close()
-	cmd := exec.Command(python, "-c", smokeProgram)
-	cmd.Env = awsEnv(t, server.URL)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("%v:\n%s", err, out)
+// TestSmokePrograms calls every operation through boto3, and through the code of the aws
+// command line, which takes half a second to start for each if it is run as a command.
+func TestSmokePrograms(t *testing.T) {
+	for program, imports := range map[string]string{"boto.py": "boto3", "cli.py": "awscli.clidriver"} {
+		t.Run(program, func(t *testing.T) {
+			t.Parallel()
+			text, err := os.ReadFile("testdata/" + program)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range operationNames() {
+				if !strings.Contains(string(text), spelled(name, "-")) && !strings.Contains(string(text), spelled(name, "_")) {
+					t.Errorf("%s does not call %s", program, name)
+				}
+			}
+			python := tool(t, "python3", "-c", "import "+imports)
+			s := New(Options{})
+			defer s.Close()
+			server := httptest.NewServer(s)
+			defer server.Close()
+			cmd := exec.Command(python, "-c", string(text), server.URL)
+			cmd.Env = awsEnv(t, server.URL)
+			cmd.Dir = t.TempDir()
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("%v:\n%s", err, out)
+			}
+		})
 	}
+}
+
+// operationNames are all that is implemented, as AWS names them.
+func operationNames() (names []string) {
+	for name := range sqsOperations {
+		names = append(names, name)
+	}
+	for _, t := range iotRoutes {
+		names = append(names, t.operation)
+	}
+	return names
+}
+
+// spelled writes CreateThing as create-thing.
+func spelled(name, between string) string {
+	var b strings.Builder
+	for i, c := range name {
+		if i > 0 && c < 'a' {
+			b.WriteString(between)
+		}
+		b.WriteString(strings.ToLower(string(c)))
+	}
+	return b.String()
 }
