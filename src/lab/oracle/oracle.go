@@ -28,7 +28,6 @@ type Reading struct {
 	Fields map[string]any // as JSON decodes them; nil deletes the field
 	Sent   time.Time      // first transmission
 	Acked  bool           // at least one transmission was answered 2.04
-	Told   bool           // at least one was answered at all
 	number int            // place in the device's order
 }
 

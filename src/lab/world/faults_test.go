@@ -17,6 +17,9 @@ func (w *world) fate(from, to netip.AddrPort, _ []byte) []time.Duration {
 	here, there := w.place(from), w.place(to)
 	name := "net " + from.Addr().String() + ">" + to.Addr().String()
 	answer := here != "devices"
+	if answer {
+		w.answered(from, to)
+	}
 	if w.cut(here, there) || w.chance.happens(name, w.plan.loss) {
 		w.count("datagrams lost")
 		if answer {
@@ -29,6 +32,9 @@ func (w *world) fate(from, to netip.AddrPort, _ []byte) []time.Duration {
 		copies = 2
 		w.count("datagrams duplicated")
 	}
+	if !answer {
+		w.asked(from, to, copies)
+	}
 	delays := make([]time.Duration, copies)
 	for i := range delays {
 		delays[i] = w.chance.between(name, 5*time.Millisecond, 60*time.Millisecond)
@@ -38,6 +44,25 @@ func (w *world) fate(from, to netip.AddrPort, _ []byte) []time.Duration {
 		}
 	}
 	return delays
+}
+
+// asked and answered check that there is at most one datagram down for one up. A
+// datagram counts as arrived when it is sent, which favours the ingestor.
+func (w *world) asked(device, ingestor netip.AddrPort, copies int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.owed[[2]netip.AddrPort{ingestor, device}] += copies
+}
+
+func (w *world) answered(ingestor, device netip.AddrPort) {
+	w.mu.Lock()
+	pair := [2]netip.AddrPort{ingestor, device}
+	w.owed[pair]--
+	left := w.owed[pair]
+	w.mu.Unlock()
+	if left < 0 {
+		w.faulty("%v has sent %d datagrams more to %v than it had from there", ingestor, -left, device)
+	}
 }
 
 // place is the region of an ingestor's address, or "devices".

@@ -36,6 +36,7 @@ type device struct {
 	least     time.Duration // between two readings
 	most      time.Duration
 	socket    udp.Socket
+	neighbour *device // shares address and port, behind one NAT; nil: none
 
 	// owned by run
 	seq       uint64
@@ -45,9 +46,35 @@ type device struct {
 }
 
 type answer struct {
-	from  netip.AddrPort
 	token string
 	code  codes.Code
+}
+
+// newFleet makes all devices. Every sixth lives behind a NAT that gives it the address
+// and port of the one before, and both count Message IDs from the same number: other
+// bytes with the same source and Message ID are another message.
+func (w *world) newFleet() []*device {
+	var fleet []*device
+	for i := range w.plan.devices {
+		d := w.newDevice(i)
+		if i%6 == 5 {
+			before := fleet[i-1]
+			before.neighbour, d.socket, d.messageID = d, before.socket, before.messageID
+		} else {
+			d.listenAt(netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 51, 100, byte(1 + i)}), 40000))
+		}
+		fleet = append(fleet, d)
+	}
+	return fleet
+}
+
+func (d *device) listenAt(at netip.AddrPort) {
+	socket, err := d.world.net.Listen(at)
+	if err != nil {
+		panic(err)
+	}
+	d.socket = socket
+	go d.listen()
 }
 
 func (w *world) newDevice(i int) *device {
@@ -64,23 +91,18 @@ func (w *world) newDevice(i int) *device {
 	}
 	switch {
 	case !d.numbered:
-		d.least, d.most = longestDelay+time.Minute, 15*time.Minute
+		d.least, d.most = longestDelay+time.Minute, 6*time.Minute
+		d.readings /= 3
 	case i%8 == 0: // in a hurry
 		d.least, d.most = time.Second, 20*time.Second
 	default:
-		d.least, d.most = 5*time.Second, 10*time.Minute
+		d.least, d.most = 5*time.Second, 3*time.Minute
 	}
-	socket, err := w.net.Listen(netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 51, 100, byte(1 + i)}), 40000))
-	if err != nil {
-		panic(err)
-	}
-	d.socket = socket
 	return d
 }
 
 // run sends all readings. A device that has nothing more to say is silent.
 func (d *device) run() {
-	go d.listen()
 	w := d.world
 	time.Sleep(w.chance.between(d.name, 0, d.most))
 	for n := range d.readings {
@@ -100,7 +122,6 @@ func (d *device) run() {
 	}
 	// What is still under way may be answered yet.
 	time.Sleep(2 * longestDelay)
-	d.socket.Close()
 }
 
 // fields draws a reading: a few of some fields, each value said once only, nested now and
@@ -154,8 +175,9 @@ func (d *device) encode(fields map[string]any) (payload []byte, format int) {
 }
 
 // transmit sends one message until an ACK, to one endpoint after the other, at most
-// eight times and never faster than ACK_TIMEOUT; a 5.03 sends it on at once. A late ACK
-// counts as well. It reports whether there was an ACK by the time it gave up.
+// eight times and never faster than ACK_TIMEOUT; a 5.03 sends it on at once. acked is
+// called at the first ACK, however late it comes. It reports whether there was an ACK by
+// the time it gave up.
 func (d *device) transmit(path string, payload []byte, format int, acked func()) bool {
 	w := d.world
 	con := !w.chance.happens("non "+d.name, 0.1)
@@ -164,6 +186,7 @@ func (d *device) transmit(path string, payload []byte, format int, acked func())
 		tries = 1
 	}
 	token := fmt.Sprintf("%08x", w.chance.below("token "+d.name, 1<<31))[:8]
+	w.expect(d.name+" "+token, acked)
 	timeout := w.chance.between(d.name, 2*time.Second, 3*time.Second)
 	ok := false
 	for try := range tries {
@@ -186,9 +209,6 @@ func (d *device) transmit(path string, payload []byte, format int, acked func())
 				}
 				switch a.code {
 				case codes.Changed:
-					if !ok {
-						acked()
-					}
 					ok = true
 					w.count("acks")
 					break wait
@@ -244,9 +264,14 @@ func (d *device) listen() {
 		if m.Type == message.Confirmable {
 			d.world.faulty("%s: answered by a CON", d.name)
 		}
-		select {
-		case d.answers <- answer{packets[0].Peer, string(m.Token), m.Code}:
-		default: // nobody listens any more
+		for at := d; at != nil; at = at.neighbour {
+			if m.Code == codes.Changed {
+				d.world.heard(at.name + " " + string(m.Token))
+			}
+			select {
+			case at.answers <- answer{string(m.Token), m.Code}:
+			default: // it does not listen
+			}
 		}
 	}
 }
