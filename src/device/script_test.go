@@ -1,8 +1,9 @@
 package device
 
 import (
-	"fmt"
+	"encoding/hex"
 	"math/rand/v2"
+	"strconv"
 )
 
 // A script is a random life of a device: a host that mostly keeps the rules, a network that
@@ -23,24 +24,32 @@ type input struct {
 
 // line is the input as the driver of the C twin reads it.
 func (in *input) line(b []byte) []byte {
-	switch in.kind {
-	case 'B', 'I':
-		c := in.config
-		b = fmt.Appendf(b, "%c %d %d %d %d %d %d", in.kind, c.Addresses, c.WindowMin, c.WindowMax, c.AwakeMax, c.HardLimit, c.Interval)
-		if in.kind == 'B' {
-			return fmt.Appendf(b, " %d %d\n", in.entropy, in.seq)
-		}
-		return fmt.Appendf(b, " %x\n", in.image)
+	b = append(b, in.kind)
+	switch c, r := &in.config, &in.reply; in.kind {
+	case 'B':
+		b = decimals(b, uint32(c.Addresses), c.WindowMin, c.WindowMax, c.AwakeMax, c.HardLimit, c.Interval, in.entropy, in.seq)
+	case 'I':
+		b = decimals(b, uint32(c.Addresses), c.WindowMin, c.WindowMax, c.AwakeMax, c.HardLimit, c.Interval)
+		b = hex.AppendEncode(append(b, ' '), in.image[:])
 	case 'N':
-		return fmt.Appendf(b, "N %d\n", in.seq)
+		b = decimals(b, in.seq)
 	case 'W':
-		return fmt.Appendf(b, "W %d %d %d %d\n", in.now, in.entropy, flag(in.newEvent), flag(in.urgent))
+		b = decimals(b, in.now, in.entropy, uint32(flag(in.newEvent)), uint32(flag(in.urgent)))
 	case 'X':
-		r := &in.reply
-		return fmt.Appendf(b, "X %d %d %d %d %d %x %d %d %d %d\n", in.now, r.From, r.Type, r.Code, r.MessageID,
-			r.Token, r.TokenLen, r.MaxAge, flag(r.HasMaxAge), flag(r.HasEcho))
+		b = decimals(b, in.now, uint32(r.From), uint32(r.Type), uint32(r.Code), uint32(r.MessageID))
+		b = hex.AppendEncode(append(b, ' '), r.Token[:])
+		b = decimals(b, uint32(r.TokenLen), r.MaxAge, uint32(flag(r.HasMaxAge)), uint32(flag(r.HasEcho)))
+	default:
+		b = decimals(b, in.now)
 	}
-	return fmt.Appendf(b, "%c %d\n", in.kind, in.now)
+	return append(b, '\n')
+}
+
+func decimals(b []byte, numbers ...uint32) []byte {
+	for _, n := range numbers {
+		b = strconv.AppendUint(append(b, ' '), uint64(n), 10)
+	}
+	return b
 }
 
 // run makes the call.
@@ -70,15 +79,18 @@ func (in *input) run(p *Policy) (out Output) {
 func (o *Output) line(b []byte, p *Policy) []byte {
 	switch o.Action {
 	case Send:
-		b = fmt.Appendf(b, "send %d %d %d %d %d %x %d %d", o.Address, flag(o.Confirmable), flag(o.NoResponse), flag(o.Echo),
-			o.MessageID, o.Token, o.Seq, o.Hint)
+		b = append(b, "send"...)
+		b = decimals(b, uint32(o.Address), uint32(flag(o.Confirmable)), uint32(flag(o.NoResponse)), uint32(flag(o.Echo)), uint32(o.MessageID))
+		b = hex.AppendEncode(append(b, ' '), o.Token[:])
+		b = decimals(b, o.Seq, uint32(o.Hint))
 	case Listen:
-		b = fmt.Appendf(b, "listen %d", o.Until)
+		b = decimals(append(b, "listen"...), o.Until)
 	case Sleep:
-		b = fmt.Appendf(b, "sleep %d %d", o.Seconds, o.Outcome)
+		b = decimals(append(b, "sleep"...), o.Seconds, uint32(o.Outcome))
 	}
 	image := p.Retain()
-	return fmt.Appendf(b, " %d %x\n", p.Window(), image[Size-4:])
+	b = decimals(b, p.Window())
+	return append(hex.AppendEncode(append(b, ' '), image[Size-4:]), '\n')
 }
 
 // chance is where a script takes its decisions from.

@@ -37,10 +37,9 @@ func (s *State) roundTrip() uint32 { return uint32(s.RoundTrip) * roundTripUnit 
 // sample takes a measured round trip in: a longer one at once, since a window that is too
 // short hears nothing; a shorter one by a quarter of the difference.
 func (s *State) sample(ms uint32) {
-	n := uint8(min(max((ms+roundTripUnit-1)/roundTripUnit, 1), 255))
-	if n >= s.RoundTrip {
-		s.RoundTrip = n
-	} else {
-		s.RoundTrip -= (s.RoundTrip - n + 3) / 4
+	n := min(max((ms+roundTripUnit-1)/roundTripUnit, 1), 255)
+	if old := uint32(s.RoundTrip); n < old {
+		n = old - (old-n+3)/4
 	}
+	s.RoundTrip = uint8(n)
 }
