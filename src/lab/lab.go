@@ -39,9 +39,11 @@ type Options struct {
 	AWS  netip.AddrPort // zero: 127.0.0.1:4566
 	HTTP netip.AddrPort // of the page; zero: 127.0.0.1:8080
 
-	// FunctionTimeout is how long an invocation may take. Six times as long, a batch
-	// that a function has not settled stays invisible. 0 means 10 s.
+	// FunctionTimeout is how long an invocation may take; 0 means 10 s.
 	FunctionTimeout time.Duration
+	// Visibility is how long a message that a function has not settled stays away; 0
+	// means six times FunctionTimeout, as AWS recommends.
+	Visibility time.Duration
 
 	Log io.Writer // nil: none
 }
@@ -68,6 +70,7 @@ type Lab struct {
 	page     *page
 	stages   [nStages]stage
 	close    sync.Once
+	sampling sync.Mutex // held by sample
 
 	mu      sync.Mutex        // guards the following
 	tallies map[string]*tally // by ingestor
@@ -118,11 +121,14 @@ func newLab(o Options) (*Lab, error) {
 	if o.FunctionTimeout == 0 {
 		o.FunctionTimeout = defaultFunctionTimeout
 	}
+	if o.Visibility == 0 {
+		o.Visibility = 6 * o.FunctionTimeout
+	}
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
 	l := &Lab{
-		plan:     NewPlan(four, o.AWS, o.HTTP, o.FunctionTimeout),
+		plan:     NewPlan(four, o.AWS, o.HTTP, o.FunctionTimeout, o.Visibility),
 		log:      newLogbook(o.Log),
 		client:   &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}, // no proxy
 		children: map[string]*supervisor{},

@@ -95,7 +95,11 @@ func (p *page) current(ctx context.Context) []byte {
 func (p *page) renew(ctx context.Context) {
 	p.renewing.Lock()
 	defer p.renewing.Unlock()
-	v := view{Stats: p.lab.Stats(ctx), Things: p.lookAtThings(ctx)}
+	var v view
+	var asking sync.WaitGroup
+	asking.Go(func() { v.Stats = p.lab.Stats(ctx) })
+	v.Things = p.lookAtThings(ctx)
+	asking.Wait()
 	text, err := json.Marshal(v)
 	if err != nil {
 		return // a shadow that is no JSON: the last view stays
@@ -108,6 +112,8 @@ func (p *page) renew(ctx context.Context) {
 // lookAtThings looks at the next round of things and returns those, of all that have been
 // looked at, that changed last. p.renewing is held.
 func (p *page) lookAtThings(ctx context.Context) []Thing {
+	ctx, cancel := context.WithTimeout(ctx, answerLimit)
+	defer cancel()
 	things, next, err := Things(ctx, p.lab.Config(Primary), thingsARound, p.token)
 	if err != nil {
 		p.token = "" // the local AWS is down or was started again

@@ -80,17 +80,16 @@ const (
 )
 
 // NewPlan returns the plan for endpoints at coap, AWS at awsAt and the page at httpAt,
-// with functions that may run for timeout.
-func NewPlan(coap [4]netip.AddrPort, awsAt, httpAt netip.AddrPort, timeout time.Duration) Plan {
+// with functions that may run for timeout, and messages that come back after visibility
+// if they are not settled.
+func NewPlan(coap [4]netip.AddrPort, awsAt, httpAt netip.AddrPort, timeout, visibility time.Duration) Plan {
 	p := Plan{AWS: awsAt, HTTP: httpAt}
 	queue := map[string]Queue{}
 	dlq := map[string]Queue{}
 	for _, region := range []string{Primary, Secondary} {
 		queue[region] = Queue{
 			Name: reportsQueue, Region: region, URL: p.queueURL(region, reportsQueue),
-			// Six times the timeout, and the window, which is 0 here (AWS Lambda
-			// Developer Guide, "Configuring a queue to use with Lambda").
-			Visibility: 6 * timeout, Retention: retention, DLQ: dlqQueue, MaxReceives: maxReceives,
+			Visibility: visibility, Retention: retention, DLQ: dlqQueue, MaxReceives: maxReceives,
 		}
 		dlq[region] = Queue{
 			Name: dlqQueue, Region: region, URL: p.queueURL(region, dlqQueue),

@@ -11,11 +11,11 @@ import (
 
 // Stats are the figures of a lab. Counters are named as in metric.Life.
 type Stats struct {
-	Time      time.Time         `json:"time"`
+	Time      time.Time         `json:"time"` // of the counters
 	Life      map[string]uint64 `json:"life"` // all ingestors and functions together
 	Ingestors []IngestorStats   `json:"ingestors"`
 	Functions []FunctionStats   `json:"functions"`
-	Queues    []Depth           `json:"queues"` // as in the plan; none while the local AWS is down
+	Queues    []Depth           `json:"queues"` // as in the plan, without those that do not answer
 }
 
 // IngestorStats are those of one ingestor. It goes on counting when the ingestor is
@@ -39,11 +39,25 @@ type FunctionStats struct {
 // sampleEvery is how often the counters of the ingestors are looked at.
 const sampleEvery = time.Second
 
-// Stats asks the ingestors and the queues for their figures. One that does not answer
-// keeps its last ones.
+// answerLimit is how long the page waits for an answer: a service that hangs is one
+// that does not answer.
+const answerLimit = time.Second
+
+// Stats asks the ingestors and the queues for their figures, for a second at most. An
+// ingestor that does not answer keeps its last ones.
 func (l *Lab) Stats(ctx context.Context) Stats {
-	stats := Stats{Time: time.Now(), Life: map[string]uint64{}}
+	ctx, cancel := context.WithTimeout(ctx, answerLimit)
+	defer cancel()
+	stats := Stats{Life: map[string]uint64{}}
+	depths := make([]Depth, len(l.plan.Queues))
+	errs := make([]error, len(l.plan.Queues))
+	var asking sync.WaitGroup
+	for i, q := range l.plan.Queues {
+		asking.Go(func() { depths[i], errs[i] = l.depth(ctx, q) })
+	}
 	l.sample(ctx)
+	stats.Time = time.Now()
+	asking.Wait()
 	for _, in := range l.plan.Ingestors {
 		l.mu.Lock()
 		counters := l.tallies[in.Name].total()
@@ -53,13 +67,6 @@ func (l *Lab) Stats(ctx context.Context) Stats {
 	for _, f := range l.plan.Functions {
 		stats.Functions = append(stats.Functions, l.mappings[f.Name].snapshot())
 	}
-	depths := make([]Depth, len(l.plan.Queues))
-	errs := make([]error, len(l.plan.Queues))
-	var asking sync.WaitGroup
-	for i, q := range l.plan.Queues {
-		asking.Go(func() { depths[i], errs[i] = l.depth(ctx, q) })
-	}
-	asking.Wait()
 	for i := range depths {
 		if errs[i] == nil {
 			stats.Queues = append(stats.Queues, depths[i])
@@ -76,9 +83,12 @@ func (l *Lab) Stats(ctx context.Context) Stats {
 	return stats
 }
 
-// sample looks at the counters of all ingestors.
+// sample looks at the counters of all ingestors, one look at a time: an older answer after
+// a newer one would pass for a new process.
 func (l *Lab) sample(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, sampleEvery)
+	l.sampling.Lock()
+	defer l.sampling.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
 	var asking sync.WaitGroup
 	for _, in := range l.plan.Ingestors {
