@@ -97,9 +97,9 @@ func readBody(r *http.Request) ([]byte, error) {
 }
 
 // signedRegion returns the region of the credential scope that a request was signed for
-// (Signature Version 4: "Credential=KEY/DATE/REGION/SERVICE/aws4_request").
-// Any key and any signature will do.
-func signedRegion(r *http.Request) (region string, ok bool) {
+// (Signature Version 4: "Credential=KEY/DATE/REGION/SERVICE/aws4_request"). Any key and any
+// signature will do.
+func signedRegion(r *http.Request) (string, *apiError) {
 	scope := r.Header.Get("Authorization")
 	if _, rest, found := strings.Cut(scope, "Credential="); found {
 		scope, _, _ = strings.Cut(rest, ",")
@@ -108,11 +108,14 @@ func signedRegion(r *http.Request) (region string, ok bool) {
 	}
 	part := strings.Split(scope, "/")
 	if len(part) < 5 || part[len(part)-1] != "aws4_request" {
-		return "", false
+		return "", fail(http.StatusForbidden, "MissingAuthenticationTokenException", "Missing Authentication Token")
 	}
-	return part[len(part)-3], true
+	region := part[len(part)-3]
+	if !validRegion(region) {
+		return "", fail(http.StatusForbidden, "InvalidSignatureException", "Credential should be scoped to a valid region.")
+	}
+	return region, nil
 }
 
-func missingToken() *apiError {
-	return fail(http.StatusForbidden, "MissingAuthenticationTokenException", "Missing Authentication Token")
-}
+// validRegion tells whether a name may be that of a region. Which exist is not checked.
+func validRegion(name string) bool { return validName(name, 32, "-") }

@@ -108,9 +108,9 @@ func (s *Service) serveIoT(w http.ResponseWriter, r *http.Request, body []byte) 
 }
 
 func (s *Service) callIoT(r *http.Request, body []byte) (any, *apiError) {
-	signed, ok := signedRegion(r)
-	if !ok {
-		return nil, missingToken()
+	signed, err := signedRegion(r)
+	if err != nil {
+		return nil, err
 	}
 	segments := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
 	for i := range iotRoutes {

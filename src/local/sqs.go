@@ -49,7 +49,7 @@ func sqsIn[In any](f func(*Service, *call, *In) (any, *apiError)) func(*Service,
 			return nil, fail(http.StatusBadRequest, "SerializationException", "%v", err)
 		}
 		if u, ok := any(in).(interface{ queueURL() string }); ok {
-			if region, _, _, ok := splitQueueURL(u.queueURL()); ok && region != "" {
+			if region, _, _, ok := splitQueueURL(u.queueURL()); ok && validRegion(region) {
 				c.region = s.region(region)
 			}
 		}
@@ -84,9 +84,9 @@ func (s *Service) serveSQS(w http.ResponseWriter, r *http.Request, body []byte) 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 func (s *Service) callSQS(r *http.Request, body []byte) (any, *apiError) {
-	signed, ok := signedRegion(r)
-	if !ok {
-		return nil, missingToken()
+	signed, err := signedRegion(r)
+	if err != nil {
+		return nil, err
 	}
 	service, name, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	decode := sqsOperations[name]
