@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iotdataplane"
 )
 
-// Calls in flight. One shadow call takes about 20 ms, so 96 of them are 4,800 a
+// Calls in flight, of reads and of writes, and together no more than maxThings. One shadow call takes about 20 ms, so 96 of them are 4,800 a
 // second, more than the quota of an account (AWS General Reference, AWS IoT Core:
 // 4,000 shadow requests/s in the large regions); a registry call about 50 ms, so 8 of
 // them are 160 a second (CreateThing: 100).
@@ -21,7 +21,8 @@ const (
 
 // An iotClient makes the calls of AWS IoT, each once.
 type iotClient struct {
-	shadows  *service // the data plane
+	reads    *service // of shadows
+	writes   *service // of shadows
 	registry *service
 	control  *iot.Client
 	config   aws.Config
@@ -32,8 +33,9 @@ type iotClient struct {
 
 func newIoT(cfg Config, c aws.Config) *iotClient {
 	i := &iotClient{
-		shadows:  newService(maxShadowCalls),
-		registry: newService(maxRegistryCalls),
+		reads:    newService("read shadow", maxShadowCalls),
+		writes:   newService("write shadow", maxShadowCalls),
+		registry: newService("registry", maxRegistryCalls),
 		config:   c,
 		control:  iot.NewFromConfig(c, func(o *iot.Options) { o.Retryer = aws.NopRetryer{} }),
 	}
@@ -43,6 +45,9 @@ func newIoT(cfg Config, c aws.Config) *iotClient {
 	}
 	return i
 }
+
+// services returns the parts of AWS IoT that are called.
+func (i *iotClient) services() []*service { return []*service{i.reads, i.writes, i.registry} }
 
 func (i *iotClient) newData(endpoint string) *iotdataplane.Client {
 	return iotdataplane.NewFromConfig(i.config, func(o *iotdataplane.Options) {
@@ -72,7 +77,7 @@ func (i *iotClient) dataPlane(ctx context.Context) (*iotdataplane.Client, error)
 // getShadow returns the shadow document of a thing. The error may be a
 // ResourceNotFoundException.
 func (i *iotClient) getShadow(ctx context.Context, thing string) (document []byte, err error) {
-	err = i.shadows.do(ctx, func(ctx context.Context) error {
+	err = i.reads.do(ctx, func(ctx context.Context) error {
 		client, err := i.dataPlane(ctx)
 		if err != nil {
 			return err
@@ -89,7 +94,7 @@ func (i *iotClient) getShadow(ctx context.Context, thing string) (document []byt
 // updateShadow writes a shadow and returns its new version. Whether it is written is
 // unknown after an error that is none of AWS IoT's answers.
 func (i *iotClient) updateShadow(ctx context.Context, thing string, request []byte) (version int64, err error) {
-	err = i.shadows.do(ctx, func(ctx context.Context) error {
+	err = i.writes.do(ctx, func(ctx context.Context) error {
 		client, err := i.dataPlane(ctx)
 		if err != nil {
 			return err

@@ -2,71 +2,138 @@ package processor
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"coap-for-aws-iot/src/envelope"
 	"coap-for-aws-iot/src/queue"
 )
 
-// riskyCount is the receive from which on a message is not simply handled.
+// A report that kills the process leaves no trace but the receive count of its
+// message. Its whole event comes again, the innocent with the guilty, and they come
+// together. So nothing of a message whose count is suspicious is handled before its
+// fate is on record:
+//
+//	attempt  receive
+//	0        1 to 3   ordinary
+//	0        4        replaced by one message as it is, with attempt 1. Outages raise
+//	                  counts too, and far more often, so no more than that is done.
+//	1 or more  1      ordinary. From now on the processor itself never lets an outage
+//	                  raise the count, see settle: a second receive is a death.
+//	1 or more  2, 3   handled last and alone: one of them in an event, after all others
+//	                  are replaced or done, and deleted. It dies alone.
+//	1 or more  4      several reports: each becomes a message of its own, with the next
+//	                  attempt. One report: dead-letter queue, "crash".
+//
+// While AWS IoT is down no message is suspected.
 const riskyCount = 4
 
-// isolate settles the messages that SQS has handed out riskyCount times or more.
-//
-// A report that kills the process leaves no trace but the receive count of its
-// message, and its whole event comes again. So such a message is not handled before
-// its fate is on record: it is replaced by new messages, whose counts start anew, and
-// only those are handled, later. After all the others of the event, because it
-// is their death too.
-//
-//   - Never sent again before: the outages of AWS IoT and of the queue also raise the
-//     receive count, by far more often. It is replaced by one message as it is, with
-//     attempt 1. From then on the processor itself never lets an outage raise the
-//     count, see settle, so a second time round it is no accident.
-//   - Sent again before, several reports: each becomes a message of its own.
-//   - Sent again before, one report: it is the one. Dead-letter queue, "crash".
-//
-// While AWS IoT is down none of this happens: it would only be for the outage.
-func (s *settlement) isolate(ctx context.Context) {
-	var again, dead []parcel
+// ordinary reports whether m is handled together with others.
+func (m *message) ordinary() bool {
+	return m.opened && (m.Attempt == 0 && m.Count < riskyCount || m.Count < 2)
+}
+
+// isolate replaces the suspicious messages of an event by others. It returns the one
+// that is to be handled alone, if there is one.
+func (s *settlement) isolate(ctx context.Context) (alone *message) {
+	var suspects []*message
 	for _, m := range s.messages {
-		if !m.opened || !m.risky() {
-			continue
+		if m.opened && !m.ordinary() {
+			suspects = append(suspects, m)
 		}
-		if !s.up(ctx) {
-			m.failed = true
-			continue
-		}
-		var lines []envelope.Line
-		for line := range m.bundle.Lines() {
-			lines = append(lines, line)
-		}
-		next := queue.Outgoing{Body: m.Body, FirstSent: m.FirstSent, Attempt: m.Attempt + 1}
+	}
+	if len(suspects) == 0 {
+		return nil
+	}
+	up := s.up(ctx)
+	var again, dead []parcel
+	for i, m := range suspects {
+		lines := slices.Collect(m.bundle.Lines())
 		switch {
-		case m.Attempt == 0 && len(lines) > 0:
-			again = append(again, parcel{Outgoing: next, message: m, reports: len(lines)})
-		case m.Attempt >= maxAttempts, len(lines) == 1:
-			why := crash.because("%d receives", m.Count)
-			if len(lines) > 1 {
-				why = exhausted.because("%d receives", m.Count)
+		case !up && m.Attempt == 0:
+			m.failed = true
+		case !up:
+			again = append(again, m.renewal(maxDelay))
+		case m.Attempt == 0:
+			again = append(again, m.suspected(spread(i, len(suspects), time.Minute), lines...))
+		case m.Count >= riskyCount && len(lines) > 1 && m.Attempt < maxAttempts:
+			for j, line := range lines {
+				again = append(again, m.suspected(spread(j, len(lines), maxDelay), line))
 			}
+		case m.Count >= riskyCount:
 			for _, line := range lines {
-				dead = append(dead, m.grave(m.bundle.With(line), why))
+				dead = append(dead, m.grave(m.bundle.With(line), crash.because("%d receives", m.Count)))
 			}
+		case alone == nil || m.Count > alone.Count:
+			if alone != nil {
+				again = append(again, alone.renewal(spread(i, len(suspects), maxDelay)))
+			}
+			alone = m
 		default:
-			for _, line := range lines {
-				next.Body = m.bundle.With(line)
-				again = append(again, parcel{Outgoing: next, message: m, reports: 1})
-			}
+			again = append(again, m.renewal(spread(i, len(suspects), maxDelay)))
 		}
 	}
 	s.send(ctx, s.p.dlq, dead)
 	s.send(ctx, s.p.source, again)
+	return alone
 }
 
-// up reports whether AWS IoT answers, which it is asked if it has not been in this
-// event.
+// spread returns the delay of the i-th of n messages, so that they are not received
+// in one event again.
+func spread(i, n int, most time.Duration) time.Duration {
+	return most * time.Duration(i) / time.Duration(n)
+}
+
+// suspected returns a parcel with some reports of m as the next attempt.
+func (m *message) suspected(delay time.Duration, lines ...envelope.Line) parcel {
+	return parcel{
+		Outgoing: queue.Outgoing{Body: m.bundle.With(lines...), FirstSent: m.FirstSent, Attempt: m.Attempt + 1, Delay: delay},
+		message:  m, reports: len(lines),
+	}
+}
+
+// renewal returns a parcel with m as it is, so that its receive count starts anew.
+func (m *message) renewal(delay time.Duration) parcel {
+	p := m.suspected(delay, slices.Collect(m.bundle.Lines())...)
+	p.Attempt = m.Attempt
+	return p
+}
+
+// handleAlone handles a message that may kill the process, after all others of the
+// event that are watched have been deleted. They would be received again with the
+// event, and suspected for it.
+func (s *settlement) handleAlone(ctx context.Context, m *message) {
+	var done []*message
+	for _, other := range s.messages {
+		if other != m && !other.failed && other.Attempt > 0 {
+			done = append(done, other)
+		}
+	}
+	if err := s.p.remove(ctx, done); err != nil {
+		s.note(err)
+		s.send(ctx, s.p.source, []parcel{m.renewal(renewDelay)})
+		return
+	}
+	m.reports = s.p.read(m)
+	s.p.apply(ctx, m)
+	s.settle(ctx, m)
+}
+
+// up reports whether AWS IoT works as far as is known. If nothing is known it is
+// asked.
 func (s *settlement) up(ctx context.Context) bool {
-	if s.p.iot.shadows.answeredSince(s.start) {
+	for _, service := range s.p.iot.services() {
+		if service.downLately(s.start) {
+			return false
+		}
+	}
+	if s.p.iot.reads.answeredSince(s.start) || s.p.iot.writes.answeredSince(s.start) {
 		return true
 	}
 	_, err := s.p.iot.getShadow(ctx, probedThing)
@@ -80,3 +147,22 @@ func (s *settlement) up(ctx context.Context) bool {
 // probedThing is the thing whose shadow is read to find out whether AWS IoT answers.
 // It need not exist.
 const probedThing = "coap-probe"
+
+// remove deletes messages from the queue, before Lambda does.
+func (p *Processor) remove(ctx context.Context, messages []*message) error {
+	const most = 10 // entries of a call
+	for start := 0; start < len(messages); start += most {
+		var entries []types.DeleteMessageBatchRequestEntry
+		for i, m := range messages[start:min(start+most, len(messages))] {
+			entries = append(entries, types.DeleteMessageBatchRequestEntry{Id: aws.String(strconv.Itoa(i)), ReceiptHandle: &m.Receipt})
+		}
+		out, err := p.sqs.DeleteMessageBatch(ctx, &sqs.DeleteMessageBatchInput{QueueUrl: &p.config.QueueURL, Entries: entries})
+		if err != nil {
+			return fmt.Errorf("delete messages: %w", err)
+		}
+		if len(out.Failed) > 0 {
+			return fmt.Errorf("delete messages: %s", aws.ToString(out.Failed[0].Code))
+		}
+	}
+	return nil
+}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"coap-for-aws-iot/src/queue"
 )
@@ -37,6 +38,7 @@ const (
 // each: 128 x 60 KB = 8 MB. Beside that there is the cache, see maxCacheBytes.
 type Processor struct {
 	config    Config
+	sqs       *sqs.Client
 	source    *queue.Queue
 	dlq       *queue.Queue
 	iot       *iotClient
@@ -50,12 +52,13 @@ type Processor struct {
 
 // New returns a processor whose clients share credentials and HTTP client of c.
 func New(cfg Config, c aws.Config) *Processor {
-	sqs := queue.NewClient(c)
+	sqsClient := queue.NewClient(c)
 	client := newIoT(cfg, c)
 	return &Processor{
 		config:    cfg,
-		source:    queue.New(sqs, cfg.QueueURL),
-		dlq:       queue.New(sqs, cfg.DLQURL),
+		sqs:       sqsClient,
+		source:    queue.New(sqsClient, cfg.QueueURL),
+		dlq:       queue.New(sqsClient, cfg.DLQURL),
 		iot:       client,
 		registrar: registrar{iot: client, create: cfg.AutoCreate, budget: budget{perMinute: cfg.CreatePerMinute}},
 		cache:     newCache(maxCacheBytes),
@@ -73,22 +76,23 @@ func New(cfg Config, c aws.Config) *Processor {
 // If the process dies on any line, the whole event comes again, and what was done
 // already is recognised by its keys.
 func (p *Processor) Handle(ctx context.Context, event events.SQSEvent) (events.SQSEventResponse, error) {
-	start := time.Now()
-	messages, newer := p.open(queue.Messages(event))
-	p.apply(ctx, start, messages)
-	s := settlement{p: p, start: start, messages: messages}
-	s.newer = newer
-	s.settle(ctx)
-	s.isolate(ctx)
-	failed := s.stretch(ctx)
+	s := settlement{p: p, start: time.Now()}
+	s.messages, s.newer = p.open(queue.Messages(event))
+	p.apply(ctx, s.messages...)
+	s.settle(ctx, s.messages...)
+	alone := s.isolate(ctx)
+	s.stretch(ctx)
+	if alone != nil {
+		s.handleAlone(ctx, alone)
+	}
 	s.report()
-	return queue.Response(failed), nil
+	return queue.Response(s.failed()), nil
 }
 
 // apply decides the fate of each report that is undecided, many things at a time.
-func (p *Processor) apply(ctx context.Context, start time.Time, messages []*message) {
+func (p *Processor) apply(ctx context.Context, messages ...*message) {
 	if deadline, ok := ctx.Deadline(); ok {
-		left := deadline.Sub(start)
+		left := time.Until(deadline)
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-min(settleTime, left/3)))
 		defer cancel()

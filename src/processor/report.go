@@ -25,11 +25,10 @@ const (
 // A report is one line of a bundle on its way to a shadow. One goroutine at a time
 // owns it.
 type report struct {
-	message int // index of its message in the event
-	line    envelope.Line
-	thing   string
-	kind    string // thing type
-	key     key
+	line  envelope.Line
+	thing string
+	kind  string // thing type
+	key   key
 
 	source envelope.Report // nothing after decoding
 	values map[string]any  // what it says, see decode
@@ -50,10 +49,6 @@ type message struct {
 	failed  bool      // SQS keeps it
 }
 
-// risky reports whether a message may be one that kills the processor: SQS has handed
-// it out so often that it was not deleted several times, for whatever reason.
-func (m *message) risky() bool { return m.Count >= riskyCount }
-
 // open reads the messages of an event and their reports. A message of a version that
 // this release does not know fails: a newer release will read it.
 func (p *Processor) open(received []queue.Message) (messages []*message, newer int) {
@@ -68,11 +63,11 @@ func (p *Processor) open(received []queue.Message) (messages []*message, newer i
 			m.failed = true
 			newer++
 		case err != nil:
-			m.reports = []*report{{message: i, fate: poisoned, why: malformed.because("%v", err)}}
+			m.reports = []*report{{fate: poisoned, why: malformed.because("%v", err)}}
 		default:
 			m.opened = true
-			if !m.risky() {
-				m.reports = p.read(i, m)
+			if m.ordinary() {
+				m.reports = p.read(m)
 			}
 		}
 	}
@@ -80,9 +75,9 @@ func (p *Processor) open(received []queue.Message) (messages []*message, newer i
 }
 
 // read decodes the lines of a bundle, but not their payloads.
-func (p *Processor) read(i int, m *message) (reports []*report) {
+func (p *Processor) read(m *message) (reports []*report) {
 	for line := range m.bundle.Lines() {
-		r := &report{message: i, line: line}
+		r := &report{line: line}
 		reports = append(reports, r)
 		source, err := line.Report()
 		if err != nil {

@@ -3,6 +3,7 @@ package processor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -22,10 +23,11 @@ const (
 	downAfter  = 16
 	probeEvery = 5 * time.Second
 
-	// After throttling, this share of the calls in flight is left, at most once in
-	// cutEvery; each answered call adds a little again.
+	// After throttling, cutTo of the calls in flight is left, at most once in cutEvery.
+	// Then each round of answered calls adds growth.
 	cutTo    = 0.7
 	cutEvery = 100 * time.Millisecond
+	growth   = 0.1
 
 	maxTries          = 3 // of a call that fails
 	maxThrottledTries = 8 // of a call that is throttled
@@ -39,13 +41,23 @@ var (
 	errThrottled = errors.New("throttled")
 )
 
-// A service is one of the two APIs of AWS IoT, data plane or registry, as seen from
-// here: how many calls it bears, and whether it is up. The SDK's retries are off:
-// what helps against a quota is fewer calls by all goroutines and not later ones by
-// each, and what a whole outage needs is to leave reports on the queue.
+// A callError is an error of a call that service did not answer.
+type callError struct {
+	service *service
+	err     error
+}
+
+func (e *callError) Error() string { return e.service.name + ": " + e.err.Error() }
+func (e *callError) Unwrap() error { return e.err }
+
+// A service is a part of AWS IoT that may fail by itself, as seen from here: how many
+// calls it bears, and whether it is up. The SDK's retries are off: what helps against
+// a quota is fewer calls by all goroutines and not later ones by each, and what a
+// whole outage needs is to leave reports on the queue.
 //
 // Its methods may be called concurrently.
 type service struct {
+	name string
 	most int // calls in flight
 
 	mu       sync.Mutex // guards the following
@@ -61,10 +73,13 @@ type service struct {
 	calls, throttled int
 }
 
-func newService(most int) *service { return &service{most: most, limit: float64(most)} }
+func newService(name string, most int) *service {
+	return &service{name: name, most: most, limit: float64(most)}
+}
 
 // do calls fn until it is answered: by success or by an error that a repetition
-// would not change. fn makes one call.
+// would not change. fn makes one call. An error that is no answer is a callError, or
+// ctx's, or errDown.
 func (s *service) do(ctx context.Context, fn func(context.Context) error) error {
 	for try := 1; ; try++ {
 		if err := s.acquire(ctx); err != nil {
@@ -79,9 +94,9 @@ func (s *service) do(ctx context.Context, fn func(context.Context) error) error 
 		case verdict == answered:
 			return err
 		case verdict == overloaded && (try == maxThrottledTries || !again):
-			return errors.Join(errThrottled, err)
+			return &callError{s, fmt.Errorf("%w: %w", errThrottled, err)}
 		case verdict == failed && (try == maxTries || !again):
-			return err
+			return &callError{s, err}
 		}
 		wait := 50 * time.Millisecond << try
 		timer := time.NewTimer(wait/2 + rand.N(wait))
@@ -173,7 +188,7 @@ func (s *service) release(v verdict, cut bool) (again bool) {
 	case cut && v == failed:
 	case v == answered:
 		s.failures, s.success = 0, time.Now()
-		s.limit = min(float64(s.most), s.limit+1/s.limit)
+		s.limit = min(float64(s.most), s.limit+growth/s.limit)
 	case v == overloaded:
 		s.throttled++
 		s.fail()
@@ -212,7 +227,16 @@ func (s *service) down(since time.Time) bool {
 	return s.failures >= downAfter || !s.failure.Before(since) && s.success.Before(since)
 }
 
-// answeredSince reports whether a call has been answered since then.
+// downLately reports whether the service is known to be down and was asked not long
+// ago.
+func (s *service) downLately(now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failures >= downAfter && now.Sub(s.failure) < maxDelay
+}
+
+// answeredSince reports whether a call has been answered since then, the last one
+// among them.
 func (s *service) answeredSince(t time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

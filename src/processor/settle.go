@@ -3,12 +3,10 @@ package processor
 import (
 	"context"
 	"errors"
-	"maps"
 	"slices"
 	"time"
 
 	"coap-for-aws-iot/src/envelope"
-	"coap-for-aws-iot/src/metric"
 	"coap-for-aws-iot/src/queue"
 )
 
@@ -52,27 +50,22 @@ type parcel struct {
 	reason  poison // of a parcel to the dead-letter queue
 }
 
-// settle sends what has to be sent for messages that are not risky. A message whose
-// parcels are not all confirmed fails, and so does one that the trouble of AWS IoT as
-// a whole has held up. Nothing at all is sent for a message that is known to fail:
-// it comes again as it is.
-func (s *settlement) settle(ctx context.Context) {
-	shadowsDown, registryDown := s.p.iot.shadows.down(s.start), s.p.iot.registry.down(s.start)
+// settle sends what has to be sent for messages that have been handled. A message
+// whose parcels are not all confirmed fails, and so does one that the trouble of AWS
+// IoT as a whole has held up. Nothing at all is sent for a message that is known to
+// fail: it comes again as it is.
+func (s *settlement) settle(ctx context.Context, messages ...*message) {
 	var again, dead []parcel
-	for _, m := range s.messages {
-		if m.failed || m.opened && m.risky() {
-			continue
-		}
+	for _, m := range messages {
 		for _, r := range m.reports {
-			if r.fate == retried && (shadowsDown || registryDown && errors.Is(r.why, errRegistry)) {
+			if r.fate == retried && s.outage(r.why) {
 				r.fate = held
 			}
 			if r.fate == retried || r.fate == renewed || r.fate == held {
 				s.note(r.why)
 			}
-			// A message that was sent again before is sent again once more, so that a
-			// receive count never grows by an outage once it is being watched, see
-			// isolate.
+			// A message that was sent again before is sent again once more: its receive
+			// count is watched, see isolate, and may not grow by an outage.
 			m.failed = m.failed || r.fate == held && m.Attempt == 0
 		}
 		if m.failed {
@@ -83,6 +76,18 @@ func (s *settlement) settle(ctx context.Context) {
 	}
 	s.send(ctx, s.p.dlq, dead)
 	s.send(ctx, s.p.source, again)
+}
+
+// outage reports whether an error is one of many: the part of AWS IoT that it came
+// from has answered nobody in this event. A write that was answered speaks for reads
+// too, but not the other way round.
+func (s *settlement) outage(err error) bool {
+	call, ok := errors.AsType[*callError](err)
+	if !ok {
+		return false
+	}
+	iot := s.p.iot
+	return call.service.down(s.start) && !(call.service == iot.reads && iot.writes.answeredSince(s.start))
 }
 
 // again returns the reports of m that are to be tried later, in as few bundles as
@@ -98,9 +103,7 @@ func (m *message) again() []parcel {
 		switch {
 		case r.fate == retried && m.Attempt < maxAttempts:
 			t = terms{m.Attempt + 1, retryDelay(m.Attempt + 1)}
-		case r.fate == held:
-			t.delay = queue.Backoff(m.Count)
-		case r.fate == renewed && errors.Is(r.why, errBookkeeping):
+		case r.fate == held, r.fate == renewed && errors.Is(r.why, errBookkeeping):
 			t.delay = maxDelay
 		case r.fate != renewed:
 			continue
@@ -151,8 +154,10 @@ func (m *message) grave(body string, why error) parcel {
 	}
 }
 
-// send sends parcels and fails the messages of those that are not confirmed.
+// send sends parcels and fails the messages of those that are not confirmed. What
+// belongs to a message that has failed is left out: it comes again with its message.
 func (s *settlement) send(ctx context.Context, q *queue.Queue, parcels []parcel) {
+	parcels = slices.DeleteFunc(parcels, func(p parcel) bool { return p.message.failed })
 	if len(parcels) == 0 {
 		return
 	}
@@ -183,13 +188,11 @@ func (s *settlement) note(err error) {
 }
 
 // stretch puts off the next receive of the messages that have failed, each by how
-// often it was received, and returns them.
-func (s *settlement) stretch(ctx context.Context) []queue.Message {
-	var failed []queue.Message
+// often it was received.
+func (s *settlement) stretch(ctx context.Context) {
 	byDelay := map[time.Duration][]queue.Message{}
 	for _, m := range s.messages {
 		if m.failed {
-			failed = append(failed, m.Message)
 			d := queue.Backoff(m.Count)
 			byDelay[d] = append(byDelay[d], m.Message)
 		}
@@ -203,67 +206,14 @@ func (s *settlement) stretch(ctx context.Context) []queue.Message {
 			}
 		}
 	}
+}
+
+// failed returns the messages that SQS is to keep.
+func (s *settlement) failed() (failed []queue.Message) {
+	for _, m := range s.messages {
+		if m.failed {
+			failed = append(failed, m.Message)
+		}
+	}
 	return failed
 }
-
-// report writes the metrics of the event, and a line to the log if there is anything
-// that a person may want to know.
-func (s *settlement) report() {
-	fates := map[fate]int{}
-	behind := 0
-	oldest := s.start.UnixMilli()
-	for _, m := range s.messages {
-		waiting := m.failed
-		for _, r := range m.reports {
-			fates[r.fate]++
-			waiting = waiting || r.fate == retried || r.fate == renewed || r.fate == held
-			if r.fate == renewed && errors.Is(r.why, errBookkeeping) {
-				s.newer++
-			}
-			if r.source.Received > 0 && m.FirstSent-r.source.Received > clockTolerance {
-				behind++
-			}
-		}
-		if waiting && m.FirstSent > 0 {
-			oldest = min(oldest, m.FirstSent)
-		}
-	}
-	total := 0
-	for _, n := range s.poison {
-		total += n
-	}
-	if total > 0 {
-		var reasons []any
-		for _, word := range slices.Sorted(maps.Keys(s.poison)) {
-			reasons = append(reasons, string(word), s.poison[word])
-		}
-		s.p.log.Warn("put reports into the dead-letter queue", reasons...)
-	}
-	if s.trouble != nil {
-		s.p.log.Warn("keep reports for later", "resent", s.resent, "stretched", s.stretched, "error", s.trouble.Error())
-	}
-	calls, throttled := s.p.iot.shadows.takeCounts()
-	registryCalls, registryThrottled := s.p.iot.registry.takeCounts()
-	count := func(name string, n int) metric.Value { return metric.Value{Name: name, Unit: "Count", N: float64(n)} }
-	err := metric.Log(s.p.metrics, time.Now(), "processor",
-		count(metric.Applied, fates[applied]),
-		count(metricSuperseded, fates[superseded]),
-		count(metricDuplicate, fates[duplicate]),
-		count(metricPoison, total),
-		count(metricResent, s.resent),
-		count(metricStretched, s.stretched),
-		count(metricNewer, s.newer),
-		count(metricCalls, calls+registryCalls),
-		count(metricConflicts, int(s.p.conflicts.Swap(0))),
-		count(metricThrottled, throttled+registryThrottled),
-		count(metricBehind, behind),
-		metric.Value{Name: metricOldest, Unit: "Seconds", N: float64(s.start.UnixMilli()-oldest) / 1000},
-	)
-	if err != nil {
-		s.p.log.Error("write metrics", "error", err.Error())
-	}
-}
-
-// clockTolerance is how far an ingestor's clock may be behind the queue's until its
-// reports are counted, in milliseconds.
-const clockTolerance = 10_000

@@ -3,7 +3,6 @@ package processor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -15,9 +14,6 @@ import (
 // maxConflicts is how often a write is tried against others who write the same
 // shadow, before its reports are sent again.
 const maxConflicts = 8
-
-// errRegistry wraps the trouble of the registry, to tell it from the data plane's.
-var errRegistry = errors.New("register thing")
 
 var errConflict = errors.New("others wrote the shadow each time")
 
@@ -165,7 +161,7 @@ func (p *Processor) register(ctx context.Context, thing string, reports []*repor
 			return r.kind, nil
 		}
 		if _, ok := reason(err); !ok {
-			return "", fmt.Errorf("%w: %w", errRegistry, err)
+			return "", err
 		}
 		for _, other := range reports {
 			if other.kind == r.kind {

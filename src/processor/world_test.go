@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -36,7 +37,19 @@ type world struct {
 	data    *iotdataplane.Client
 	cfg     Config
 	p       *Processor
-	metrics bytes.Buffer
+	metrics output
+}
+
+// An output keeps what several containers write.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(b)
 }
 
 func newWorld(t testing.TB) *world {
@@ -128,30 +141,45 @@ func (w *world) run() (failed []events.SQSBatchItemFailure) {
 
 func (w *world) handle(records []events.SQSMessage) (failed []events.SQSBatchItemFailure) {
 	w.t.Helper()
+	return w.handleBy(w.p, records)
+}
+
+// handleBy is an invocation of the given container.
+func (w *world) handleBy(p *Processor, records []events.SQSMessage) (failed []events.SQSBatchItemFailure) {
+	failed = w.invoke(p, records)
+	w.delete(records, failed)
+	return failed
+}
+
+func (w *world) invoke(p *Processor, records []events.SQSMessage) (failed []events.SQSBatchItemFailure) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	out, err := w.p.Handle(ctx, events.SQSEvent{Records: records})
+	out, err := p.Handle(ctx, events.SQSEvent{Records: records})
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	return out.BatchItemFailures
+}
+
+// delete is what Lambda does with the messages of an event that have not failed.
+func (w *world) delete(records []events.SQSMessage, failed []events.SQSBatchItemFailure) {
 	kept := map[string]bool{}
-	for _, f := range out.BatchItemFailures {
+	for _, f := range failed {
 		kept[f.ItemIdentifier] = true
 	}
 	for _, r := range records {
 		if !kept[r.MessageId] {
-			if _, err := w.sqs.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &w.cfg.QueueURL, ReceiptHandle: &r.ReceiptHandle}); err != nil {
+			if _, err := w.sqs.DeleteMessage(context.Background(), &sqs.DeleteMessageInput{QueueUrl: &w.cfg.QueueURL, ReceiptHandle: &r.ReceiptHandle}); err != nil {
 				w.t.Fatal(err)
 			}
 		}
 	}
-	return out.BatchItemFailures
 }
 
 // counts returns the metrics since it was last called, added up.
 func (w *world) counts() map[string]float64 {
 	sum := map[string]float64{}
-	for line := range bytes.Lines(w.metrics.Bytes()) {
+	for line := range bytes.Lines(w.metrics.text.Bytes()) {
 		_, values, ok := metric.ParseLog(line)
 		if !ok {
 			w.t.Fatalf("not a line of metrics: %s", line)
@@ -160,7 +188,7 @@ func (w *world) counts() map[string]float64 {
 			sum[name] += n
 		}
 	}
-	w.metrics.Reset()
+	w.metrics.text.Reset()
 	return sum
 }
 
