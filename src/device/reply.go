@@ -30,6 +30,10 @@ type Reply struct {
 	HasEcho   bool
 }
 
+// Fits reports whether Rx would take this reply: whether it answers what was sent. A host
+// needs it to acknowledge a CON, and to keep the Echo value of the right reply.
+func (p *Policy) Fits(r Reply) bool { return p.checkIn.fits(&r) }
+
 // fits reports whether a reply answers a transmission of this check-in (R4). It must come
 // from an address that was sent to, with the token of the check-in; an ACK or RST also
 // with that address's Message ID (RFC 7252, sections 4.4 and 5.3.2). After an address

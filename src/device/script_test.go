@@ -75,8 +75,9 @@ func (in *input) run(p *Policy) (out Output) {
 	return out
 }
 
-// line is the output as the driver of the C twin prints it, with the checksum of the state.
-func (o *Output) line(b []byte, p *Policy) []byte {
+// line is the last output as the driver of the C twin prints it, with the checksum of the state.
+func (s *script) line(b []byte) []byte {
+	o, p := &s.out, &s.policy
 	switch o.Action {
 	case Send:
 		b = append(b, "send"...)
@@ -89,7 +90,7 @@ func (o *Output) line(b []byte, p *Policy) []byte {
 		b = decimals(append(b, "sleep"...), o.Seconds, uint32(o.Outcome))
 	}
 	image := p.Retain()
-	b = decimals(b, p.Window())
+	b = decimals(b, p.Window(), uint32(flag(s.fitted)))
 	return append(hex.AppendEncode(append(b, ' '), image[Size-4:]), '\n')
 }
 
@@ -118,6 +119,7 @@ type script struct {
 	policy  Policy
 	config  Config
 	out     Output
+	fitted  bool // the last input was a reply that answers something
 	seconds uint32
 	ms      uint32
 	sends   []Output // of this check-in
@@ -271,6 +273,7 @@ func play(c chance, steps int, see func(s *script, in input)) {
 	s := &script{chance: c}
 	in := s.first()
 	for range steps {
+		s.fitted = in.kind == 'X' && s.policy.Fits(in.reply)
 		s.out = in.run(&s.policy)
 		if s.out.Action == Send && (in.kind != 'T' && in.kind != 'I' && in.kind != 'N') {
 			s.sends = append(s.sends, s.out)

@@ -61,10 +61,7 @@ func TestTwinVectors(t *testing.T) {
 }
 
 func TestTwinScripts(t *testing.T) {
-	scripts, steps := 100_000, 40
-	if testing.Short() {
-		scripts = 5000
-	}
+	const scripts, steps = lives, 40
 	twin := startTwin(t, compile(t, "script", "script.c", "dp.c"))
 	const batch = 500
 	seen := map[string]int{}
@@ -73,7 +70,7 @@ func TestTwinScripts(t *testing.T) {
 		for i := range batch {
 			play(seeded(uint64(seed+i)), steps, func(s *script, in input) {
 				inputs = in.line(inputs)
-				want = s.out.line(want, &s.policy)
+				want = s.line(want)
 				if s.out.Action == Sleep {
 					seen[s.out.Outcome.String()]++
 				}

@@ -667,6 +667,8 @@ static bool fits(const dp_check_in *c, const dp_reply *r)
 	}
 }
 
+bool dp_fits(const dp_policy *p, const dp_reply *r) { return fits(&p->check_in, r); }
+
 /* R5: 2.xx means stored. */
 static dp_output proof(dp_policy *p, uint32_t now, uint8_t from)
 {

@@ -161,6 +161,10 @@ dp_output dp_tx_done(dp_policy *p, uint32_t now);
 /* A message came from one of the addresses, at now in milliseconds. */
 dp_output dp_rx(dp_policy *p, uint32_t now, const dp_reply *r);
 
+/* Whether dp_rx would take this reply: whether it answers what was sent. A host needs it to
+ * acknowledge a CON, and to keep the Echo value of the right reply. */
+bool dp_fits(const dp_policy *p, const dp_reply *r);
+
 /* It is until, at now in milliseconds; or, while a datagram is still in the radio, it never
  * left. */
 dp_output dp_timer(dp_policy *p, uint32_t now);

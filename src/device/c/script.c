@@ -65,7 +65,7 @@ static dp_output asleep(const dp_policy *p)
 	return out;
 }
 
-static void print(const dp_policy *p, const dp_output *o)
+static void print(const dp_policy *p, const dp_output *o, bool fitted)
 {
 	uint8_t image[DP_RETAINED];
 
@@ -83,7 +83,7 @@ static void print(const dp_policy *p, const dp_output *o)
 		printf("sleep %" PRIu32 " %d", o->seconds, o->outcome);
 		break;
 	}
-	printf(" %" PRIu32 " %02x%02x%02x%02x\n", p->check_in.window, image[DP_RETAINED - 4], image[DP_RETAINED - 3],
+	printf(" %" PRIu32 " %d %02x%02x%02x%02x\n", p->check_in.window, fitted, image[DP_RETAINED - 4], image[DP_RETAINED - 3],
 	       image[DP_RETAINED - 2], image[DP_RETAINED - 1]);
 }
 
@@ -93,9 +93,11 @@ int main(void)
 	static dp_policy p;
 	dp_config c;
 	dp_output out = {0};
+	bool fitted;
 
 	while (fgets(line, sizeof line, stdin) != NULL) {
 		cursor = line + 1;
+		fitted = false;
 		switch (line[0]) {
 		case 'B': {
 			uint32_t entropy;
@@ -141,6 +143,7 @@ int main(void)
 			r.max_age = number();
 			r.has_max_age = number() != 0;
 			r.has_echo = number() != 0;
+			fitted = dp_fits(&p, &r);
 			out = dp_rx(&p, now, &r);
 			break;
 		}
@@ -154,7 +157,7 @@ int main(void)
 		default:
 			return 1;
 		}
-		print(&p, &out);
+		print(&p, &out, fitted);
 	}
 	return 0;
 }
