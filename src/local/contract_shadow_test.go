@@ -211,9 +211,9 @@ var shadowRules = []rule{
 			p.Error("the timestamp is the caller's")
 		}
 	}},
-	{"shadow-depth", func(p *probe) { // state itself is a level, and so is reported
-		p.updated(`{"state":{"reported":` + nested(5) + `}}`)
-		_, err := p.update("a", `{"state":{"reported":`+nested(6)+`}}`)
+	{"shadow-depth", func(p *probe) { // reported, and five below it
+		p.updated(`{"state":{"reported":` + nested(6) + `}}`)
+		_, err := p.update("a", `{"state":{"reported":`+nested(7)+`}}`)
 		wantError(p, "a level more", err, "InvalidRequestException", 400)
 	}},
 	{"shadow-size", func(p *probe) {

@@ -352,3 +352,27 @@ func TestGroupCommit(t *testing.T) {
 		t.Errorf("%d messages, want %d", n, senders*each)
 	}
 }
+
+// TestRecordLost takes one whole record out of the file, as a page that is read as shorter
+// than it is would: nothing else in the file is wrong.
+func TestRecordLost(t *testing.T) {
+	dir := t.TempDir()
+	s, c := openAt(t, dir)
+	fill(t, c)
+	s.Close()
+	db, err := bbolt.Open(filepath.Join(dir, dataFile), 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.Update(func(tx *bbolt.Tx) error {
+		b := tx.Bucket([]byte(bucketShadows))
+		k, _ := b.Cursor().First()
+		return b.Delete(k)
+	})
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(Options{Data: dir}); !errors.Is(err, errDamaged) {
+		t.Errorf("open: %v, want that it is damaged", err)
+	}
+}

@@ -11,7 +11,7 @@ import (
 // Limits of an update (AWS IoT developer guide, "Device Shadow error messages" and "Client
 // tokens in shadow documents").
 const (
-	maxStateDepth  = 6  // levels, the state itself being the first
+	maxStateDepth  = 6  // levels of a section, the first of which is desired or reported itself
 	maxClientToken = 64 // bytes
 	// maxShadowRequest bounds the request: AWS IoT's quota for a message's payload.
 	maxShadowRequest = 128 << 10
@@ -64,7 +64,7 @@ func parseShadowUpdate(body []byte) (*shadowUpdate, *apiError) {
 	if u.reported, ok = sectionOf(u.state, "reported", u.reported); !ok {
 		return nil, invalidRequest("Reported node must be an object")
 	}
-	if depth(u.state) > maxStateDepth {
+	if depth(u.desired.value) > maxStateDepth || depth(u.reported.value) > maxStateDepth {
 		return nil, invalidRequest("JSON contains too many levels of nesting; maximum is %d", maxStateDepth)
 	}
 	if nullInArray(u.state, false) {
