@@ -60,7 +60,7 @@ func introduction(p lab.Plan, program string) string {
 		fmt.Fprintf(table, "%s\tcoap://%s\t%s\n", in.Name, in.CoAP, in.Region)
 	}
 	fmt.Fprintf(table, "AWS\t%s\tboth regions, any credentials\n", p.Endpoint())
-	fmt.Fprintf(table, "page\thttp://%s\t\n", p.HTTP)
+	fmt.Fprintf(table, "page\thttp://%s\n", p.HTTP)
 	table.Flush()
 
 	to := p.Ingestors[1].CoAP

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -31,7 +33,7 @@ func encodePayload(typed, format string, in io.Reader) ([]byte, message.MediaTyp
 		return payload, message.TextPlain, nil
 	case "json":
 		if !json.Valid(payload) {
-			return nil, 0, fmt.Errorf("the payload is not JSON: quote it as in '{\"t\":21.5}', or choose another --format")
+			return nil, 0, errors.New("the payload is not JSON: quote it as in '{\"t\":21.5}', or choose another --format")
 		}
 		return payload, message.AppJSON, nil
 	case "text":
@@ -61,11 +63,11 @@ func encodePayload(typed, format string, in io.Reader) ([]byte, message.MediaTyp
 
 // cborOf turns JSON text into CBOR. Whole numbers become integers.
 func cborOf(text []byte) ([]byte, error) {
-	decoder := json.NewDecoder(strings.NewReader(string(text)))
-	decoder.UseNumber()
 	var value any
-	if err := decoder.Decode(&value); err != nil {
-		return nil, fmt.Errorf("the payload of --format cbor is typed as JSON, such as '{\"t\":21.5}': %w", err)
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	if !json.Valid(text) || decoder.Decode(&value) != nil {
+		return nil, errors.New("the payload of --format cbor is typed as JSON, such as '{\"t\":21.5}'")
 	}
 	value, err := plainNumbers(value)
 	if err != nil {

@@ -105,6 +105,7 @@ func (c *sendCommand) post(ctx context.Context, payload []byte, format message.M
 	response, err := conn.Do(request)
 	o.RoundTripMS = float64(time.Since(started).Microseconds()) / 1000
 	if err != nil {
+		conn.Close()
 		<-conn.Done() // after it, nobody writes broken
 		return o, errors.Join(broken, err)
 	}

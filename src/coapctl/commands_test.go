@@ -1,0 +1,226 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"coap-for-aws-iot/src/lab"
+)
+
+// runLab starts a lab on addresses that nothing else uses.
+func runLab(t *testing.T) *lab.Lab {
+	t.Helper()
+	one := netip.MustParseAddr("127.0.0.1")
+	var err error
+	for range 20 {
+		port := uint16(10_000 + 10*rand.IntN(1800))
+		var l *lab.Lab
+		l, err = lab.Start(t.Context(), lab.Options{
+			CoAP: []netip.AddrPort{netip.AddrPortFrom(one, port)},
+			AWS:  netip.AddrPortFrom(one, port+8), HTTP: netip.AddrPortFrom(one, port+9),
+		})
+		if err == nil {
+			t.Cleanup(l.Close)
+			return l
+		}
+	}
+	t.Fatal(err)
+	return nil
+}
+
+// A device sends, and an operator finds the thing.
+func TestSendAndThings(t *testing.T) {
+	l := runLab(t)
+	at := func(i int) string { return l.Addresses()[i].String() }
+	things := func(args ...string) (int, string, string) {
+		return command(t, nil, "", append([]string{"things", "--endpoint", l.Plan().Endpoint()}, args...)...)
+	}
+	if code, out, _ := things(); code != 0 || out != "no things yet: coapctl send posts a report\n" {
+		t.Errorf("things of a new lab: %d %s", code, out)
+	}
+
+	code, out, err := command(t, nil, "", "send", "--to", at(0), "th/a1", `{"t":21.5}`)
+	if code != 0 || !strings.HasPrefix(out, "2.04 Changed after ") || err != "" {
+		t.Errorf("send: %d %s%s", code, out, err)
+	}
+	code, out, _ = command(t, nil, "", "send", "--to", "coap://"+at(1), "--non", "--seq", "500", "--format", "cbor", "--json", "/th/a2", `{"t":22}`)
+	var o outcome
+	if json.Unmarshal([]byte(out), &o) != nil || code != 0 || !o.Stored || o.Code != "2.04" || o.To != at(1) || o.RoundTripMS <= 0 {
+		t.Errorf("send --json: %d %s", code, out)
+	}
+	for args, want := range map[string]string{
+		"th/a/1 {}":                          "4.04 Not Found",
+		"th/a1 " + strings.Repeat("x", 1200): "4.13 Request Entity Too Large",
+	} {
+		code, out, err := command(t, nil, "", append([]string{"send", "--to", at(2)}, strings.Fields(args)...)...)
+		if code != 1 || !strings.HasPrefix(out, want) || err != "" {
+			t.Errorf("send %.20s: %d %s%s, want %s", args, code, out, err, want)
+		}
+	}
+
+	deadline := time.Now().Add(5 * time.Second)
+	for strings.Count(out, "\n") != 3 && time.Now().Before(deadline) {
+		time.Sleep(20 * time.Millisecond)
+		_, out, _ = things()
+	}
+	if !strings.HasPrefix(out, "NAME   TYPE   VERSION   CHANGED\na1     th     ") {
+		t.Errorf("things: %s", out)
+	}
+	var thing lab.Thing
+	code, out, _ = things("--json")
+	if lines := strings.Split(out, "\n"); code != 0 || len(lines) != 3 || json.Unmarshal([]byte(lines[1]), &thing) != nil || thing.Name != "a2" || thing.Type != "th" {
+		t.Errorf("things --json: %d %s", code, out)
+	}
+	if code, out, _ = things("a1"); code != 0 || !strings.Contains(out, "\n      \"t\": 21.5\n") {
+		t.Errorf("things a1: %d %s", code, out)
+	}
+	if code, out, _ = things("a1", "--json"); code != 0 || !strings.Contains(out, `"t":21.5`) || strings.Count(out, "\n") != 1 {
+		t.Errorf("things a1 --json: %d %s", code, out)
+	}
+	if code, _, err = things("a9"); code != 1 || err != "coapctl: no shadow for a9: coapctl things lists those that are there\n" {
+		t.Errorf("things a9: %d %s", code, err)
+	}
+
+	if err := l.Stop(t.Context(), "aws"); err != nil {
+		t.Fatal(err)
+	}
+	code, out, _ = command(t, nil, "", "send", "--to", at(3), "th/a1", `{"t":1}`)
+	if code != 1 || !strings.HasPrefix(out, "5.03 Service Unavailable after ") || !strings.Contains(out, " s (Max-Age)") {
+		t.Errorf("send with the queue service stopped: %d %s", code, out)
+	}
+}
+
+// What a device hears, or does not hear, is explained; only 2.04 is a success.
+func TestNoAnswer(t *testing.T) {
+	deaf, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer deaf.Close()
+	for _, kind := range []string{"--json=false", "--non"} {
+		code, out, _ := command(t, nil, "", "send", kind, "--timeout", "100ms", "--to", deaf.LocalAddr().String(), "th/a1", "1")
+		want := fmt.Sprintf("no answer from %s within 100ms. Whether the report is stored is unknown: send it again, with the same --seq, to the next address.\n", deaf.LocalAddr())
+		if code != 1 || out != want {
+			t.Errorf("%s, a deaf address: %d %s", kind, code, out)
+		}
+	}
+	nobody := deaf.LocalAddr().String()
+	deaf.Close()
+	code, out, _ := command(t, nil, "", "send", "--timeout", "1s", "--to", nobody, "th/a1", "1")
+	if want := "nobody listens at " + nobody + ": start coapctl lab, or give --to. The report is not stored.\n"; code != 1 || out != want {
+		t.Errorf("nobody there: %d %s", code, out)
+	}
+	var o outcome
+	code, out, _ = command(t, nil, "", "send", "--json", "--timeout", "1s", "--to", nobody, "th/a1", "1")
+	if json.Unmarshal([]byte(out), &o) != nil || code != 1 || o.Stored || o.Error == "" {
+		t.Errorf("nobody there, --json: %d %s", code, out)
+	}
+}
+
+func TestExplain(t *testing.T) {
+	age := uint32(12)
+	c := sendCommand{Timeout: time.Second}
+	for _, tt := range []struct {
+		o    outcome
+		err  error
+		want string
+	}{
+		{outcome{Code: "5.03", RoundTripMS: 700, MaxAge: &age}, nil, "5.03 Service Unavailable after 700.0 ms: no queue has confirmed the report. Send it to the next address at once, to this one after 12 s (Max-Age)."},
+		{outcome{Code: "5.03"}, nil, "5.03 Service Unavailable after 0.0 ms: no queue has confirmed the report. Send it to the next address at once, to this one later."},
+		{outcome{Code: "4.29"}, nil, "4.29 Too Many Requests after 0.0 ms: this device sends too fast. The report is not stored."},
+		{outcome{Code: "4.02", RoundTripMS: 1.25}, nil, "4.02 after 1.2 ms: the report is not stored."},
+		{outcome{To: "h:1"}, errors.New("odd"), "send to h:1: odd"},
+	} {
+		if got := c.explain(tt.o, tt.err); got != tt.want {
+			t.Errorf("got  %s\nwant %s", got, tt.want)
+		}
+	}
+	for to, want := range map[string]string{
+		"192.0.2.1": "192.0.2.1:5683", "192.0.2.1:1": "192.0.2.1:1", "coap://192.0.2.1/": "192.0.2.1:5683",
+		"2001:db8::1": "[2001:db8::1]:5683", "[2001:db8::1]": "[2001:db8::1]:5683", "coap://[2001:db8::1]:9": "[2001:db8::1]:9", "host": "host:5683",
+	} {
+		if got := withPort(to); got != want {
+			t.Errorf("%s: %s, want %s", to, got, want)
+		}
+	}
+}
+
+// Who does not ask for the real AWS never meets it with real credentials.
+func TestCloud(t *testing.T) {
+	t.Setenv("AWS_ACCESS_KEY_ID", "real")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "real")
+	t.Setenv("AWS_REGION", "ap-south-1")
+	t.Setenv("AWS_CONFIG_FILE", "/dev/null")
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+	for _, tt := range []struct {
+		flags                 cloud
+		variable              string // AWS_ENDPOINT_URL
+		key, endpoint, region string
+	}{
+		{cloud{}, "", "lab", defaultEndpoint, "us-east-1"},
+		{cloud{Region: "eu-west-1"}, "", "lab", defaultEndpoint, "eu-west-1"},
+		{cloud{}, "http://localhost:1", "lab", "http://localhost:1", "us-east-1"},
+		{cloud{Endpoint: "http://127.0.0.9:1"}, "http://localhost:1", "lab", "http://127.0.0.9:1", "us-east-1"},
+		{cloud{}, "https://vpce.example.com", "real", "https://vpce.example.com", "us-east-1"},
+		{cloud{AWS: true}, "", "real", "", "ap-south-1"},
+		{cloud{AWS: true, Region: "eu-west-1"}, "", "real", "", "eu-west-1"},
+	} {
+		t.Setenv("AWS_ENDPOINT_URL", tt.variable)
+		cfg, err := tt.flags.config(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		credentials, err := cfg.Credentials.Retrieve(context.Background())
+		endpoint := ""
+		if cfg.BaseEndpoint != nil {
+			endpoint = *cfg.BaseEndpoint
+		}
+		if err != nil || credentials.AccessKeyID != tt.key || endpoint != tt.endpoint || cfg.Region != tt.region {
+			t.Errorf("%+v with AWS_ENDPOINT_URL=%s: %s at %s in %s, %v", tt.flags, tt.variable, credentials.AccessKeyID, endpoint, cfg.Region, err)
+		}
+	}
+}
+
+// What coapctl lab prints can be copied as it is: word for word the README's.
+func TestIntroduction(t *testing.T) {
+	var four [4]netip.AddrPort
+	for i := range four {
+		four[i] = netip.MustParseAddrPort(fmt.Sprintf("127.0.0.%d:5683", i+1))
+	}
+	aws, page := netip.MustParseAddrPort("127.0.0.1:4566"), netip.MustParseAddrPort("127.0.0.1:8080")
+	got := introduction(lab.NewPlan(four, aws, page, time.Second, time.Second), "dist/coapctl")
+	const want = `use1-a   coap://127.0.0.1:5683   us-east-1
+euw1-a   coap://127.0.0.2:5683   eu-west-1
+use1-b   coap://127.0.0.3:5683   us-east-1
+euw1-b   coap://127.0.0.4:5683   eu-west-1
+AWS      http://127.0.0.1:4566   both regions, any credentials
+page     http://127.0.0.1:8080
+
+Try, in another terminal:
+
+coap-client-notls -m post -t 50 -e '{"t":21.5}' coap://127.0.0.2/th/a1
+AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x aws --region us-east-1 --endpoint-url http://127.0.0.1:4566 iot-data get-thing-shadow --thing-name a1 /dev/stdout | cat
+dist/coapctl send th/a1 '{"t":22}' && dist/coapctl things
+
+`
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	for i := range four {
+		four[i] = netip.AddrPortFrom(four[0].Addr(), uint16(7000+i))
+	}
+	got = introduction(lab.NewPlan(four, netip.MustParseAddrPort("127.0.0.1:7004"), page, time.Second, time.Second), "coapctl")
+	for _, want := range []string{"coap://127.0.0.1:7001/th/a1", "coapctl send --to 127.0.0.1:7000 th/a1", "coapctl things --endpoint http://127.0.0.1:7004\n"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is missing in\n%s", want, got)
+		}
+	}
+}
