@@ -136,6 +136,8 @@ func (s *settlement) up(ctx context.Context) bool {
 	if s.p.iot.reads.answeredSince(s.start) || s.p.iot.writes.answeredSince(s.start) {
 		return true
 	}
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
 	_, err := s.p.iot.getShadow(ctx, probedThing)
 	if judge(err) != answered {
 		s.note(err)
@@ -144,9 +146,12 @@ func (s *settlement) up(ctx context.Context) bool {
 	return true
 }
 
-// probedThing is the thing whose shadow is read to find out whether AWS IoT answers.
-// It need not exist.
-const probedThing = "coap-probe"
+const (
+	// probedThing is the thing whose shadow is read to find out whether AWS IoT
+	// answers. It need not exist.
+	probedThing  = "coap-probe"
+	probeTimeout = 3 * time.Second
+)
 
 // remove deletes messages from the queue, before Lambda does.
 func (p *Processor) remove(ctx context.Context, messages []*message) error {

@@ -66,6 +66,27 @@ func TestMerge(t *testing.T) {
 	}
 }
 
+// At the floor a field has no number either: whatever is accepted is newer.
+func TestFloorForgetsTheNumber(t *testing.T) {
+	s := &state{fields: map[string]*field{}}
+	for _, r := range []struct {
+		at, seq int64
+		text    string
+	}{{at0, 100, `{"t":"old"}`}, {at0 + maxSpan + second, 200, `{"h":1}`}, {at0 + 2*second, 5, `{"t":"late"}`}} {
+		report := says(r.at, r.text)
+		values, err := decode(&report)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.merge(key{time: r.at, seq: uint64(r.seq), numbered: true}, values); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := s.fields["t"].value; got != "late" {
+		t.Errorf("got %v", got)
+	}
+}
+
 // What a stranger writes beside the bookkeeping is as new as the newest report was.
 func TestStrangersField(t *testing.T) {
 	shadow := newShadow(`{}`)

@@ -27,6 +27,10 @@ const (
 	// settleTime is kept free before the deadline of an invocation, to send again,
 	// to the queues, what could not be applied; at most a third of the time there is.
 	settleTime = 10 * time.Second
+
+	// returnTime is kept free to return. What a hanging queue holds up beyond that is
+	// a failure, and not a death that Lambda has to bring about.
+	returnTime = time.Second
 )
 
 // A Processor is a Lambda handler. Its methods may be called concurrently, although
@@ -76,6 +80,11 @@ func New(cfg Config, c aws.Config) *Processor {
 // If the process dies on any line, the whole event comes again, and what was done
 // already is recognised by its keys.
 func (p *Processor) Handle(ctx context.Context, event events.SQSEvent) (events.SQSEventResponse, error) {
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-returnTime))
+		defer cancel()
+	}
 	s := settlement{p: p, start: time.Now()}
 	s.messages, s.newer = p.open(queue.Messages(event))
 	p.apply(ctx, s.messages...)

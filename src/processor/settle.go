@@ -61,7 +61,10 @@ func (s *settlement) settle(ctx context.Context, messages ...*message) {
 			if r.fate == retried && s.outage(r.why) {
 				r.fate = held
 			}
-			if r.fate == retried || r.fate == renewed || r.fate == held {
+			switch r.fate {
+			case undecided:
+				panic("a report without a fate")
+			case retried, renewed, held:
 				s.note(r.why)
 			}
 			// A message that was sent again before is sent again once more: its receive

@@ -42,6 +42,9 @@ func (p *Processor) applyThing(ctx context.Context, thing string, reports []*rep
 	if len(readable) > 0 {
 		p.applyReports(ctx, thing, readable)
 	}
+	for _, r := range readable {
+		r.values = nil
+	}
 }
 
 // applyReports is the compare-and-set of one shadow: read it or remember it, merge,
@@ -71,8 +74,11 @@ func (p *Processor) applyReports(ctx context.Context, thing string, reports []*r
 			}
 		}
 		changed, refusing := mergeAll(s, reports)
-		if refusing && !fresh {
-			s = nil // what was remembered may be out of date
+		if refusing && !fresh { // what was remembered may be out of date
+			for _, r := range reports {
+				r.settle(undecided, nil)
+			}
+			s = nil
 			continue
 		}
 		if !changed {

@@ -49,19 +49,31 @@ func (c *cutting) RoundTrip(r *http.Request) (*http.Response, error) {
 	return c.next.RoundTrip(r)
 }
 
-// A mortal transport is that of a process that dies when it touches a path: from then
-// on nothing of it reaches AWS.
+// A mortal transport is that of a process that dies when it touches a path, or after
+// some calls: from then on nothing of it reaches AWS.
 type mortal struct {
 	next http.RoundTripper
 	path string
 
-	mu   sync.Mutex // guards the following
-	dead bool
+	mu    sync.Mutex // guards the following
+	limit int        // calls that are left, if doomed
+	doom  bool
+	dead  bool
+}
+
+// dieAfter makes the process die at the n-th call from now.
+func (m *mortal) dieAfter(n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.limit, m.doom = n, true
 }
 
 func (m *mortal) RoundTrip(r *http.Request) (*http.Response, error) {
 	m.mu.Lock()
-	m.dead = m.dead || strings.Contains(r.URL.Path, m.path)
+	if m.doom {
+		m.limit--
+	}
+	m.dead = m.dead || strings.Contains(r.URL.Path, m.path) || m.doom && m.limit < 0
 	dead := m.dead
 	m.mu.Unlock()
 	if dead {

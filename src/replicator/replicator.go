@@ -27,6 +27,9 @@ const (
 	// settleTime is kept free before the deadline of an invocation, to stretch what
 	// could not be sent.
 	settleTime = 3 * time.Second
+
+	// returnTime is kept free to return, if this region's queue hangs too.
+	returnTime = time.Second
 )
 
 // A Replicator is a Lambda handler. Its methods may be called concurrently.
@@ -61,6 +64,11 @@ func New(cfg Config, c aws.Config) *Replicator {
 // corrects that, and otherwise this queue's redrive policy moves it to this
 // region's dead-letter queue after 1000 receives. Nothing is dropped either way.
 func (r *Replicator) Handle(ctx context.Context, event events.SQSEvent) (events.SQSEventResponse, error) {
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-returnTime))
+		defer cancel()
+	}
 	start := time.Now()
 	messages := queue.Messages(event)
 	errs, tries := r.forward(ctx, messages)
