@@ -15,17 +15,18 @@ import (
 type labCommand struct {
 	CoAP string `name:"coap" placeholder:"ADDRESS" help:"Addresses of the four ingestors in firmware order, separated by commas, or one: the first of four ports in a row. Default: 127.0.0.1 to 127.0.0.4, port 5683; where there is only 127.0.0.1, its ports 5683 to 5686."`
 	AWS  string `name:"aws" placeholder:"ADDRESS" default:"127.0.0.1:4566" help:"Address of the local AWS, which accepts any credentials (${default})."`
+	Data string `name:"data" placeholder:"DIR" help:"Keep queues, things and shadows in this directory, crash-safe. Default: in memory."`
 	HTTP string `name:"http" placeholder:"ADDRESS" default:"127.0.0.1:8080" help:"Address of the page (${default})."`
 }
 
 // Help is what --help says beside the flags.
 func (labCommand) Help() string {
-	return `Each ingestor, each Lambda container and the local AWS are processes of their own, in a clean environment: your own AWS credentials and profiles are never read. Queues, things and shadows live in memory and are gone when the lab stops. A line that begins with "ready" says that all is up; the log goes to stderr.`
+	return `Each ingestor, each Lambda container and the local AWS are processes of their own, in a clean environment: your own AWS credentials and profiles are never read. Without --data, queues, things and shadows live in memory and are gone when the lab stops. A line that begins with "ready" says that all is up; the log goes to stderr.`
 }
 
 // Run starts a lab and stops it when ctx is done.
 func (c *labCommand) Run(ctx context.Context, s streams) error {
-	o := lab.Options{Log: s.err}
+	o := lab.Options{Data: c.Data, Log: s.err}
 	var err error
 	if c.CoAP != "" {
 		if o.CoAP, err = lab.ParseEndpoints(c.CoAP); err != nil {

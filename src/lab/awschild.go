@@ -14,8 +14,12 @@ import (
 	"coap-for-aws-iot/src/local"
 )
 
-// listenVariable says where the local AWS listens.
-const listenVariable = "COAP_LAB_AWS"
+// listenVariable says where the local AWS listens, dataVariable where it keeps everything;
+// empty: in memory.
+const (
+	listenVariable = "COAP_LAB_AWS"
+	dataVariable   = "COAP_LAB_DATA"
+)
 
 // serveAWS is the main function of the local AWS.
 func serveAWS() {
@@ -25,7 +29,11 @@ func serveAWS() {
 		log.Error("the local AWS cannot start", "error", err)
 		os.Exit(1)
 	}
-	service := local.New(local.Options{})
+	service, err := local.Open(local.Options{Data: os.Getenv(dataVariable)})
+	if err != nil {
+		log.Error("the local AWS cannot start", "error", err)
+		os.Exit(1)
+	}
 	server := &http.Server{Handler: service}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()

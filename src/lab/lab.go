@@ -45,6 +45,10 @@ type Options struct {
 	// means six times FunctionTimeout, as AWS recommends.
 	Visibility time.Duration
 
+	// Data is the directory in which queues, things and shadows outlive the lab, crashes
+	// and power cuts; empty: they live in memory.
+	Data string
+
 	Log io.Writer // nil: none
 }
 
@@ -135,6 +139,7 @@ func newLab(o Options) (*Lab, error) {
 		mappings: map[string]*mapping{},
 		tallies:  map[string]*tally{},
 	}
+	l.plan.Data = o.Data
 	if err := l.plan.checkAddresses(); err != nil {
 		return nil, err
 	}

@@ -20,6 +20,7 @@ const account = "000000000000"
 type Plan struct {
 	AWS       netip.AddrPort `json:"aws"`  // the wire protocols, both regions
 	HTTP      netip.AddrPort `json:"http"` // the page
+	Data      string         `json:"data"` // where queues and shadows are kept; empty: in memory
 	Ingestors []Ingestor     `json:"ingestors"`
 	Queues    []Queue        `json:"queues"`
 	Functions []Function     `json:"functions"`
@@ -185,7 +186,7 @@ func (p Plan) childEnviron(region string, own ...string) []string {
 
 // awsEnviron is the environment of the local AWS.
 func (p Plan) awsEnviron() []string {
-	return p.childEnviron(Primary, listenVariable+"="+p.AWS.String())
+	return p.childEnviron(Primary, listenVariable+"="+p.AWS.String(), dataVariable+"="+p.Data)
 }
 
 // admin returns where an ingestor at coap has its admin endpoint: the same address if it
