@@ -99,18 +99,18 @@ func TestContractMoto(t *testing.T) {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			results[i] = tryRule(t, r, &probe{
-				clients: newClients(url, "us-east-1", transport),
-				eu:      newClients(url, "eu-west-1", transport),
-				unique:  uniqueName(r.name),
-			})
+			results[i] = tryMoto(t, r, url, transport, "")
 		})
 	}
 	wg.Wait()
 	for i, r := range rules {
 		t.Run(r.name, func(t *testing.T) {
 			known, listed := motoDeviations[r.name]
-			switch got := results[i]; {
+			got := results[i]
+			if surprise := (len(got.failures) > 0) != listed; surprise && got.waits == 0 {
+				got = tryMoto(t, r, url, transport, "again-") // in peace: real seconds pass while others work
+			}
+			switch {
 			case got.waits > 0:
 				t.Skipf("takes %v", got.waits)
 			case len(got.failures) > 0 && !listed:
@@ -175,6 +175,16 @@ type motoResult struct {
 	waits    time.Duration
 }
 
+// tryMoto puts a rule to moto.
+func tryMoto(t *testing.T, r rule, url string, transport http.RoundTripper, prefix string) motoResult {
+	return tryRule(t, r, &probe{
+		clients: newClients(url, "us-east-1", transport),
+		eu:      newClients(url, "eu-west-1", transport),
+		unique:  prefix + uniqueName(r.name),
+	})
+}
+
+// tryRule checks a rule without failing the test.
 func tryRule(t *testing.T, r rule, p *probe) (result motoResult) {
 	c := &collector{TB: t}
 	p.TB = c

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -146,12 +147,29 @@ func (l *loader) finish() {
 			q.insert(m, now, m.visible)
 		}
 	}
+	l.forget()
 	slices.SortFunc(l.tasks, func(a, b loadedTask) int { return a.task.Started.Compare(b.task.Started) })
 	for _, t := range l.tasks {
 		t.region.tasks.of = append(t.region.tasks.of, t.task)
 		if t.task.Status == taskRunning {
 			l.s.tasks.Add(1)
 			go l.s.run(t.region, t.task)
+		}
+	}
+}
+
+// forget drops shadows that were deleted so long ago that their versions do not go on.
+func (l *loader) forget() {
+	for _, g := range l.s.regions {
+		now := l.s.now(g)
+		for i := range g.shadows.shard {
+			maps.DeleteFunc(g.shadows.shard[i].of, func(k shadowKey, sh *shadow) bool {
+				old := sh.deleted() && now.Sub(sh.deletedAt) >= versionMemory
+				if old {
+					l.s.journal.addLazily(change{bucket: bucketShadows, key: nameKey(g.name, k.thing, k.name)})
+				}
+				return old
+			})
 		}
 	}
 }

@@ -20,7 +20,8 @@ type Options struct {
 	Now func() time.Time
 	// Account is the twelve-digit account that owns everything; empty means "000000000000".
 	Account string
-	// Random decides what a fault leaves to chance, in [0, 1); nil means math/rand/v2.
+	// Random decides what a fault leaves to chance, in [0, 1); nil means math/rand/v2. It may
+	// be called from several goroutines at once.
 	Random func() float64
 	// BaseURL begins every queue URL ("http://127.0.0.1:4566"); empty means the scheme and
 	// Host of the request that asks.

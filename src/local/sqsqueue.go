@@ -3,6 +3,7 @@ package local
 import (
 	"crypto/rand"
 	"encoding/binary"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -11,6 +12,13 @@ import (
 )
 
 // The operations on whole queues (SQS API reference).
+
+// nameRest is for how long the name of a deleted queue cannot be used again, and
+// purgeRest for how long a queue cannot be purged again.
+const (
+	nameRest  = time.Minute
+	purgeRest = time.Minute
+)
 
 type createQueueIn struct {
 	QueueName  string
@@ -39,7 +47,7 @@ func (s *Service) createQueue(c *call, in *createQueueIn) (any, *apiError) {
 	if q := queues.byName[in.QueueName]; q != nil {
 		return out, q.sameSettings(c, in.Attributes)
 	}
-	if at, ok := queues.deleted[in.QueueName]; ok && c.now.Sub(at) < time.Minute {
+	if at, ok := queues.deleted[in.QueueName]; ok && c.now.Sub(at) < nameRest {
 		return nil, fail(http.StatusBadRequest, "QueueDeletedRecently",
 			"You must wait 60 seconds after deleting a queue before you can create another with the same name.")
 	}
@@ -216,6 +224,7 @@ func (s *Service) deleteQueue(c *call, in *queueURLIn) (any, *apiError) {
 		return nil, noQueue()
 	}
 	delete(queues.byName, q.name)
+	maps.DeleteFunc(queues.deleted, func(_ string, at time.Time) bool { return c.now.Sub(at) >= nameRest })
 	queues.deleted[q.name] = c.now
 	q.drop()
 	changes := append(q.emptied(), change{bucket: bucketQueues, key: nameKey(q.region, q.name)})
@@ -230,7 +239,7 @@ func (s *Service) purgeQueue(c *call, in *queueURLIn) (any, *apiError) {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !q.purged.IsZero() && c.now.Sub(q.purged) < time.Minute {
+	if !q.purged.IsZero() && c.now.Sub(q.purged) < purgeRest {
 		return nil, fail(http.StatusForbidden, "PurgeQueueInProgress",
 			"Only one PurgeQueue operation on %s is allowed every 60 seconds.", q.name)
 	}
