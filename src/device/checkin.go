@@ -28,6 +28,7 @@ type checkIn struct {
 	deadline uint32 // ms, when the window ends
 	anew     bool   // the transmission under way begins a window
 	address  uint8  // of the latest transmission
+	next     uint8  // the address that is next in rotation
 	sends    uint8
 
 	tried    uint8 // set: a transmission was ordered

@@ -22,8 +22,7 @@ const (
 
 // The listening window, in milliseconds.
 const (
-	probeWindow  = 4000 // the least that always allows one failover: ackTimeout + ackSpread + minListen
-	serverTime   = 750  // an ingestor answers within 700 ms, if only with 5.03
+	serverTime   = 750 // an ingestor answers within 700 ms, if only with 5.03
 	maxDoublings = 5
 	fullEvery    = 4 // in a network that is dead, one check-in in so many has the full window
 )

@@ -69,13 +69,15 @@ func (p *Policy) Wake(now, entropy uint32, newEvent, urgent bool) Output {
 		s.Skip--
 		return p.finish(Held)
 	}
+	c := &p.checkIn
+	c.next = s.Rotation
 	address, ok := p.choose(false)
 	if !ok {
 		return p.finish(Busy)
 	}
+	s.Rotation = p.after(address)
 	s.serve()
 	s.CheckIn++
-	c := &p.checkIn
 	c.token = s.token()
 	c.timeout = p.firstTimeout()
 	c.confirmable = p.confirm()
@@ -132,8 +134,7 @@ func (p *Policy) send(address uint8) Output {
 		c.order[address] = c.sends
 		c.messageID[address] = s.messageID(address)
 	}
-	s.Rotation = (address + 1) % p.config.Addresses
-	c.phase, c.address = sending, address
+	c.phase, c.address, c.next = sending, address, p.after(address)
 	c.sends++
 	out := Output{
 		Action:      Send,

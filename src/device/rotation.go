@@ -1,6 +1,8 @@
 package device
 
-// R3: whom to send to.
+// R3: whom to send to. Each check-in begins with the address after the one that the last
+// check-in began with, whatever else was sent to in between: if failovers moved it on
+// too, with every second address dead or busy each check-in would begin with one.
 
 // The candidates of choose, best first.
 const (
@@ -16,13 +18,16 @@ const (
 func (p *Policy) choose(again bool) (address uint8, ok bool) {
 	best := none
 	for i := range p.config.Addresses {
-		a := (p.state.Rotation + i) % p.config.Addresses
+		a := (p.checkIn.next + i) % p.config.Addresses
 		if kind := p.candidate(a); kind < best {
 			best, address = kind, a
 		}
 	}
 	return address, best < silent || best == silent && again
 }
+
+// after is the address that follows in rotation.
+func (p *Policy) after(address uint8) uint8 { return (address + 1) % p.config.Addresses }
 
 func (p *Policy) candidate(a uint8) int {
 	s, c := &p.state, &p.checkIn

@@ -5,7 +5,7 @@ package device
 type State struct {
 	Pending      bool   // the newest event has not been delivered
 	Acknowledged bool   // LastAck counts
-	Rotation     uint8  // the address that is next
+	Rotation     uint8  // the address that the next check-in begins with
 	Held         uint8  // a set of addresses, and everyone: which holds count
 	CheckIn      uint16 // counts check-ins; with the address it makes the Message ID
 	Unproven     uint16 // events since the last 2.xx; it stops at its end

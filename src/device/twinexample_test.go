@@ -37,14 +37,19 @@ func TestTwinExample(t *testing.T) {
 			seen:    []string{`1: POST th/a1 50 1 {"t":21.5}`, `2: POST th/a1 50 1 {"t":21.5}`},
 		},
 		{
-			answers: [N]coap.Response{0: {Code: codes.BadRequest}},
-			printed: []string{"CON s=2 to 3", "CON s=2 to 0", "rejected, sleep "},
-			seen:    []string{`3: POST th/a1 50 2 {"t":21.5}`, `0: POST th/a1 50 2 {"t":21.5}`},
+			answers: [N]coap.Response{3: {Code: codes.BadRequest}},
+			printed: []string{"CON s=2 to 2", "CON s=2 to 3", "rejected, sleep "},
+			seen:    []string{`2: POST th/a1 50 2 {"t":21.5}`, `3: POST th/a1 50 2 {"t":21.5}`},
 		},
-		{ // 1 is still held
-			answers: [N]coap.Response{2: {Code: codes.TooManyRequests, MaxAge: 7200}},
-			printed: []string{"CON s=3 to 2", "busy, sleep 7200 s"},
-			seen:    []string{`2: POST th/a1 50 3 {"t":21.5}`},
+		{
+			answers: [N]coap.Response{0: {Code: codes.Changed}},
+			printed: []string{"CON s=3 to 3", "CON s=3 to 0", "delivered, sleep "},
+			seen:    []string{`3: POST th/a1 50 3 {"t":21.5}`, `0: POST th/a1 50 3 {"t":21.5}`},
+		},
+		{
+			answers: [N]coap.Response{0: {Code: codes.TooManyRequests, MaxAge: 7200}},
+			printed: []string{"CON s=4 to 0", "busy, sleep 7200 s"},
+			seen:    []string{`0: POST th/a1 50 4 {"t":21.5}`},
 		},
 		{
 			printed: []string{"held, sleep "},

@@ -11,12 +11,19 @@ func (p *Policy) window(address uint8) uint32 {
 	base := max(c.WindowMin, 2*roundTrip, roundTrip+serverTime)
 	w := base << min(s.Silent, maxDoublings)
 	if s.Silent > maxDoublings && (s.Silent-maxDoublings)%fullEvery != 0 {
-		w = max(base, probeWindow)
+		w = max(base, s.probe())
 	}
-	if s.Address[address].Level > 0 { // on parole: silence is likely, so leave room for a failover
-		w = max(w, probeWindow)
+	if s.Address[address].Level > 0 { // on parole: silence is likely
+		w = max(w, s.probe())
 	}
 	return min(w, c.WindowMax)
+}
+
+// probe is the least window that always has room for one failover and its answer: 4 s
+// (PROBE_W), and more where the round trip is longer than 800 ms.
+func (s *State) probe() uint32 {
+	roundTrip := s.roundTrip()
+	return max(ackTimeout+ackSpread, roundTrip+roundTrip/2) + max(minListen, roundTrip+roundTrip/4)
 }
 
 // fellSilent counts a silent check-in. At its end the counter goes back by as much as

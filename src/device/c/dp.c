@@ -11,7 +11,6 @@
 #define MIN_LISTEN 1000u /* no transmission unless this much of the window remains */
 
 /* The listening window, in ms. */
-#define PROBE_WINDOW 4000u /* the least that always allows one failover */
 #define SERVER_TIME 750u   /* an ingestor answers within 700 ms, if only with 5.03 */
 #define MAX_DOUBLINGS 5u
 #define FULL_EVERY 4u
@@ -183,6 +182,14 @@ static bool unmarshal(dp_state *s, const uint8_t image[DP_RETAINED])
 
 static uint32_t round_trip(const dp_state *s) { return s->round_trip * ROUND_TRIP_UNIT; }
 
+/* The least window that always has room for one failover and its answer. */
+static uint32_t probe(const dp_state *s)
+{
+	uint32_t trip = round_trip(s);
+
+	return max32(ACK_TIMEOUT + ACK_SPREAD, trip + trip / 2) + max32(MIN_LISTEN, trip + trip / 4);
+}
+
 static uint32_t window_for(const dp_policy *p, uint8_t address)
 {
 	const dp_state *s = &p->state;
@@ -190,9 +197,9 @@ static uint32_t window_for(const dp_policy *p, uint8_t address)
 	uint32_t w = base << min32(s->silent, MAX_DOUBLINGS);
 
 	if (s->silent > MAX_DOUBLINGS && (s->silent - MAX_DOUBLINGS) % FULL_EVERY != 0)
-		w = max32(base, PROBE_WINDOW);
-	if (s->address[address].level > 0) /* on parole: leave room for a failover */
-		w = max32(w, PROBE_WINDOW);
+		w = max32(base, probe(s));
+	if (s->address[address].level > 0) /* on parole: silence is likely */
+		w = max32(w, probe(s));
 	return min32(w, p->config.window_max);
 }
 
@@ -217,6 +224,11 @@ static void sample(dp_state *s, uint32_t ms)
 
 enum { FRESH, PENALISED, HELD, SILENT, NONE };
 
+static uint8_t after(const dp_policy *p, uint8_t address)
+{
+	return (uint8_t)((address + 1) % p->config.addresses);
+}
+
 static int candidate(const dp_policy *p, uint8_t a)
 {
 	const dp_check_in *c = &p->check_in;
@@ -237,7 +249,7 @@ static bool choose(const dp_policy *p, bool again, uint8_t *address)
 
 	*address = 0;
 	for (uint8_t i = 0; i < p->config.addresses; i++) {
-		uint8_t a = (uint8_t)((p->state.rotation + i) % p->config.addresses);
+		uint8_t a = (uint8_t)((p->check_in.next + i) % p->config.addresses);
 		int kind = candidate(p, a);
 
 		if (kind < best) {
@@ -435,9 +447,9 @@ static dp_output send_to(dp_policy *p, uint8_t address)
 		c->order[address] = c->sends;
 		c->message_id[address] = (uint16_t)(s->check_in * N + address);
 	}
-	s->rotation = (uint8_t)((address + 1) % p->config.addresses);
 	c->phase = SENDING;
 	c->address = address;
+	c->next = after(p, address);
 	c->sends++;
 	out.action = DP_SEND;
 	out.address = address;
@@ -590,8 +602,10 @@ dp_output dp_wake(dp_policy *p, uint32_t now, uint32_t entropy, bool new_event, 
 		s->skip--;
 		return finish(p, DP_HELD);
 	}
+	c->next = s->rotation;
 	if (!choose(p, false, &address))
 		return finish(p, DP_BUSY);
+	s->rotation = after(p, address);
 	for (int a = 0; a < N; a++)
 		if (s->address[a].penalty > 0)
 			s->address[a].penalty--;

@@ -118,7 +118,7 @@ typedef struct {
 	uint32_t now, begin, elapsed;
 	uint8_t token[4];
 	uint32_t timeout, last_sent, window, deadline;
-	uint8_t address, sends;
+	uint8_t address, next, sends;
 	uint8_t tried, left, timed, answered, accepted, echoed, missed;
 	uint8_t order[DP_ADDRESSES];
 	uint16_t message_id[DP_ADDRESSES];
