@@ -158,14 +158,13 @@ func TestPollersTakeTurns(t *testing.T) {
 		first, second := q.wait(), q.wait()
 		q.mu.Unlock()
 		send(t, c, url, "x")
-		woken, other := first, second
-		if len(second) == 1 {
-			woken, other = second, first
+		if len(first) != 1 || len(second) != 0 {
+			t.Error("the caller that waited longest was not woken")
 		}
 		q.mu.Lock()
-		q.unwait(woken) // without having received anything
+		q.unwait(first) // without having received anything
 		q.mu.Unlock()
-		if len(other) != 1 {
+		if len(second) != 1 {
 			t.Error("the other caller was not woken")
 		}
 	})

@@ -3,6 +3,7 @@ package local
 import (
 	"container/heap"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -38,7 +39,7 @@ type queue struct {
 	aged     messageHeap // all; first sent first
 	delayed  int         // how many of hidden are delayed, not in flight
 
-	waiters map[chan struct{}]struct{} // long polls, each with a buffer of one
+	waiters []chan struct{} // long polls, the longest first; each has a buffer of one
 }
 
 func newQueue(id uint64, region, account, name string, now time.Time, set settings) *queue {
@@ -55,7 +56,6 @@ func newQueue(id uint64, region, account, name string, now time.Time, set settin
 		ready:    messageHeap{less: bySeq, place: placeOf},
 		hidden:   messageHeap{less: byVisible, place: placeOf},
 		aged:     messageHeap{less: bySent, place: agePlaceOf},
-		waiters:  make(map[chan struct{}]struct{}),
 	}
 }
 
@@ -95,10 +95,14 @@ func (q *queue) hide(m *message) {
 func (q *queue) show(m *message) {
 	m.hidden = false
 	heap.Push(&q.ready, m)
-	for w := range q.waiters {
-		delete(q.waiters, w)
-		w <- struct{}{}
-		return
+	q.wake()
+}
+
+// wake ends the wait of the long poll that has waited longest, if there is one.
+func (q *queue) wake() {
+	if len(q.waiters) > 0 {
+		q.waiters[0] <- struct{}{}
+		q.waiters = slices.Delete(q.waiters, 0, 1)
 	}
 }
 
@@ -207,9 +211,8 @@ func (q *queue) purge(now time.Time) (gone []*message) {
 // drop marks the queue deleted and wakes all long polls.
 func (q *queue) drop() {
 	q.deleted = true
-	for w := range q.waiters {
-		delete(q.waiters, w)
-		w <- struct{}{}
+	for len(q.waiters) > 0 {
+		q.wake()
 	}
 }
 
@@ -225,24 +228,19 @@ func (q *queue) nextVisible() (at time.Time, ok bool) {
 // the queue is deleted.
 func (q *queue) wait() chan struct{} {
 	w := make(chan struct{}, 1)
-	q.waiters[w] = struct{}{}
+	q.waiters = append(q.waiters, w)
 	return w
 }
 
 // unwait ends a long poll that leaves for another reason. If it was woken meanwhile, its
 // turn goes to another.
 func (q *queue) unwait(w chan struct{}) {
-	if _, ok := q.waiters[w]; ok {
-		delete(q.waiters, w)
+	if i := slices.Index(q.waiters, w); i >= 0 {
+		q.waiters = slices.Delete(q.waiters, i, i+1)
 		return
 	}
-	if len(q.ready.of) == 0 {
-		return
-	}
-	for other := range q.waiters {
-		delete(q.waiters, other)
-		other <- struct{}{}
-		return
+	if len(q.ready.of) > 0 {
+		q.wake()
 	}
 }
 
