@@ -162,7 +162,7 @@ func TestPollersTakeTurns(t *testing.T) {
 			t.Error("the caller that waited longest was not woken")
 		}
 		q.mu.Lock()
-		q.unwait(first) // without having received anything
+		q.unwait(first, true) // without having received anything
 		q.mu.Unlock()
 		if len(second) != 1 {
 			t.Error("the other caller was not woken")

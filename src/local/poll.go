@@ -40,7 +40,7 @@ func (r *receiver) poll(deadline time.Time) ([]message, *apiError) {
 		}
 		timer.Stop()
 		r.q.mu.Lock()
-		r.q.unwait(t.wake)
+		r.q.unwait(t.wake, left)
 		r.q.mu.Unlock()
 		if left {
 			return nil, nil

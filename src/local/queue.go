@@ -232,14 +232,14 @@ func (q *queue) wait() chan struct{} {
 	return w
 }
 
-// unwait ends a long poll that leaves for another reason. If it was woken meanwhile, its
-// turn goes to another.
-func (q *queue) unwait(w chan struct{}) {
+// unwait ends the wait of a long poll. If it was woken meanwhile and leaves without looking
+// into the queue again, its turn goes to another.
+func (q *queue) unwait(w chan struct{}, leaves bool) {
 	if i := slices.Index(q.waiters, w); i >= 0 {
 		q.waiters = slices.Delete(q.waiters, i, i+1)
 		return
 	}
-	if len(q.ready.of) > 0 {
+	if leaves && len(q.ready.of) > 0 {
 		q.wake()
 	}
 }
