@@ -80,10 +80,15 @@ func (c *sendCommand) post(ctx context.Context, payload []byte, format message.M
 	o := outcome{To: withPort(c.To)}
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
-	var broken error // what the socket said, which go-coap gives only to this function
+	broken := make(chan error, 8) // what the socket said, which go-coap tells only a function
 	conn, err := udp.Dial(o.To,
 		options.WithContext(ctx),
-		options.WithErrors(func(err error) { broken = err }),
+		options.WithErrors(func(err error) {
+			select {
+			case broken <- err:
+			default:
+			}
+		}),
 		options.WithBlockwise(false, blockwise.SZX1024, c.Timeout), // a report is one datagram
 	)
 	if err != nil {
@@ -105,9 +110,14 @@ func (c *sendCommand) post(ctx context.Context, payload []byte, format message.M
 	response, err := conn.Do(request)
 	o.RoundTripMS = float64(time.Since(started).Microseconds()) / 1000
 	if err != nil {
-		conn.Close()
-		<-conn.Done() // after it, nobody writes broken
-		return o, errors.Join(broken, err)
+		if ctx.Err() == nil { // the socket has closed, and why comes a little later
+			select {
+			case why := <-broken:
+				err = errors.Join(why, err)
+			case <-ctx.Done():
+			}
+		}
+		return o, err
 	}
 	code := response.Code()
 	o.Code = fmt.Sprintf("%d.%02d", code>>5, code&31)

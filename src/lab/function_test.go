@@ -261,3 +261,37 @@ func TestLines(t *testing.T) {
 		t.Errorf("lines %q, want %q", got, want)
 	}
 }
+
+// A container that dies before it asks for its next event has not had it: another one
+// gets it.
+func TestDeathBeforeNext(t *testing.T) {
+	var children []*fakeChild
+	apis := make(chan string, 2)
+	l := newLambda(Function{Name: "f", Concurrency: 1, Timeout: 20 * time.Second}, func(_ int, api string) (running, error) {
+		children = append(children, newFakeChild("f"))
+		apis <- api
+		return children[len(children)-1], nil
+	})
+	defer l.close()
+	// serve has a container answer one event, and ask for no other.
+	serve := func() {
+		r := fakeRuntime{t, "http://" + <-apis}
+		id, _ := r.next()
+		r.expect("invocation/"+id+"/response", `{}`, nil, 202, accepted)
+	}
+	go serve()
+	if _, err := l.invoke(context.Background(), nil); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		time.Sleep(50 * time.Millisecond) // the event waits for the first container
+		children[0].end("died")
+		serve()
+	}()
+	if _, err := l.invoke(context.Background(), nil); err != nil || len(children) != 2 {
+		t.Errorf("%v, after %d containers", err, len(children))
+	}
+	if stats, _ := l.snapshot(); stats != (Invocations{Started: 2}) {
+		t.Errorf("counted %+v", stats)
+	}
+}

@@ -210,6 +210,7 @@ func TestDeletes(t *testing.T) {
 	polling(t, Function{BatchSize: 25, Window: time.Second, Concurrency: 1}, q, f, func(p *poller) {
 		q.put(25, "x")
 		time.Sleep(30 * time.Second)
+		synctest.Wait()
 		if want := []int{10, 10, 5}; !reflect.DeepEqual(q.deletes, want) {
 			t.Errorf("deletes of %v, want %v", q.deletes, want)
 		}
@@ -268,16 +269,35 @@ func TestQueueDown(t *testing.T) {
 	}
 }
 
+// A poller receives no more than it is going to invoke with: what it holds is invisible to
+// everybody else.
+func TestReceivesNoMoreThanABatch(t *testing.T) {
+	q, f := &fakeQueue{visibility: time.Hour}, &fakeFunction{takes: 10 * time.Second}
+	polling(t, Function{BatchSize: 15, Window: time.Second, Concurrency: 1}, q, f, func(p *poller) {
+		q.put(40, "x")
+		time.Sleep(5 * time.Second)
+		if n := p.snapshot().Received; n != 15 {
+			t.Errorf("received %d for a batch of 15", n)
+		}
+	})
+}
+
 // A poller that is told to stop settles what it has received.
 func TestStopSettles(t *testing.T) {
-	for name, spec := range map[string]Function{
-		"invoked":   {BatchSize: 10, Concurrency: 1},
-		"gathering": {BatchSize: 10_000, Window: time.Hour, Concurrency: 1},
+	big := strings.Repeat("x", 1<<20-1000)
+	for _, tt := range []struct {
+		name string
+		spec Function
+		body string
+	}{
+		{"invoked", Function{BatchSize: 10, Concurrency: 1}, "x"},
+		{"gathering", Function{BatchSize: 10_000, Window: time.Hour, Concurrency: 1}, "x"},
+		{"left over", Function{BatchSize: 10, Concurrency: 1}, big},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			q, f := &fakeQueue{visibility: 12 * time.Hour}, &fakeFunction{takes: time.Minute}
-			polling(t, spec, q, f, func(*poller) {
-				q.put(5, "x")
+			polling(t, tt.spec, q, f, func(*poller) {
+				q.put(8, tt.body)
 				time.Sleep(time.Second)
 			})
 			if len(q.ids()) != 0 {
