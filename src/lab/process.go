@@ -23,7 +23,7 @@ type running interface {
 	fate() string
 }
 
-// A process is a child process of this program's own binary.
+// A process is a child process: of this program's own binary, but for tests.
 type process struct {
 	cmd   *exec.Cmd
 	stdin io.Closer
@@ -38,7 +38,11 @@ func startProcess(role string, environ []string, say func(line []byte)) (*proces
 	if err != nil {
 		return nil, fmt.Errorf("find this program's binary: %w", err)
 	}
-	cmd := exec.Command(self, ChildCommand, role)
+	return startCommand(exec.Command(self, ChildCommand, role), role, environ, say)
+}
+
+// startCommand starts cmd, which has a program and its arguments; name is for errors.
+func startCommand(cmd *exec.Cmd, name string, environ []string, say func(line []byte)) (*process, error) {
 	cmd.Env = environ
 	cmd.SysProcAttr = ownGroup()
 	// One writer for both, so that exec runs one goroutine and lines do not mix.
@@ -47,10 +51,10 @@ func startProcess(role string, environ []string, say func(line []byte)) (*proces
 	cmd.WaitDelay = time.Second
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
-		return nil, fmt.Errorf("start %s: %w", role, err)
+		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start %s: %w", role, err)
+		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	p := &process{cmd: cmd, stdin: stdin, ended: make(chan struct{})}
 	go func() {
