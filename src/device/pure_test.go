@@ -78,6 +78,20 @@ func TestNoAllocation(t *testing.T) {
 	}
 }
 
+// TestOtherVersion: a state of another version, or another kind of memory, is foreign even
+// if its checksum is right.
+func TestOtherVersion(t *testing.T) {
+	p, _ := Boot(Config{}, 1, 1)
+	for at := range 2 {
+		image := p.Retain()
+		image[at]++
+		put32(image[Size-4:], checksum(image[:Size-4]))
+		if _, ok := Restore(Config{}, &image); ok {
+			t.Errorf("byte %d does not matter", at)
+		}
+	}
+}
+
 // TestReserve: numbers never go back, wherever power is lost, and flash is written rarely.
 func TestReserve(t *testing.T) {
 	for _, start := range []uint32{0, 1, 1<<32 - 300} {

@@ -213,7 +213,7 @@ func (s *script) wake() input {
 
 // strange is an input that nothing called for.
 func (s *script) strange() input {
-	switch s.Uint32() % 6 {
+	switch s.Uint32() % 7 {
 	case 0:
 		return input{kind: 'T', now: s.ms}
 	case 1:
@@ -229,8 +229,23 @@ func (s *script) strange() input {
 			return s.answer()
 		}
 		return input{kind: 'N', seq: s.policy.state.Seq + s.Uint32()%SeqBlock + 1}
+	case 5:
+		if s.out.Action != Sleep {
+			return s.answer()
+		}
+		return input{kind: 'I', config: s.config, image: s.damaged()}
 	}
 	return s.answer()
+}
+
+// damaged is retained memory with a byte changed, which now and then the checksum covers.
+func (s *script) damaged() [Size]byte {
+	image := s.policy.Retain()
+	image[s.Uint32()%Size] ^= uint8(1 + s.Uint32()%255)
+	if s.one(2) {
+		put32(image[Size-4:], checksum(image[:Size-4]))
+	}
+	return image
 }
 
 var answers = [...]uint8{2<<5 | 4, 2<<5 | 4, 2<<5 | 1, 5<<5 | 3, 5<<5 | 3, 5<<5 | 3, 5 << 5, 4<<5 | 1, 4<<5 | 1, 4 << 5, 4<<5 | 29, 0, 0, 3 << 5, 2, 7 << 5}

@@ -61,7 +61,7 @@ func TestTwinVectors(t *testing.T) {
 }
 
 func TestTwinScripts(t *testing.T) {
-	const scripts, steps = lives, 40
+	const scripts, steps = lives, 30
 	twin := startTwin(t, compile(t, "script", "script.c", "dp.c"))
 	const batch = 500
 	seen := map[string]int{}
