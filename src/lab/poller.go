@@ -32,7 +32,8 @@ type poller struct {
 
 	mu    sync.Mutex // guards the following
 	stats Deliveries
-	stuck bool // the last receive failed
+	stuck bool          // the last receive failed
+	delay time.Duration // after it
 }
 
 // Deliveries counts what became of the messages that a function's poller received.
@@ -46,7 +47,8 @@ const (
 	receiveSize = 10                     // messages a ReceiveMessage, at most
 	longPoll    = 20 * time.Second       // the longest that SQS allows
 	shortPoll   = 100 * time.Millisecond // between receives in the last second of a window
-	retryDelay  = 500 * time.Millisecond // after a receive that failed
+	retryDelay  = 500 * time.Millisecond // after a receive that failed, doubling
+	retryMost   = 10 * time.Second       // while they go on failing
 	deleteSize  = 10                     // messages a DeleteMessageBatch, at most
 	deleteLimit = 10 * time.Second
 
@@ -128,15 +130,19 @@ func (p *poller) receive(ctx context.Context, n int, wait time.Duration) []types
 	p.mu.Lock()
 	was := p.stuck
 	p.stuck = err != nil
-	if err == nil {
+	if err != nil {
+		p.delay = min(max(2*p.delay, retryDelay), retryMost)
+	} else {
+		p.delay = 0
 		p.stats.Received += uint64(len(out.Messages))
 	}
+	delay := p.delay
 	p.mu.Unlock()
 	if err != nil {
 		if !was {
 			p.say("poll %s, until it works: %v", p.spec.Queue.Name, err)
 		}
-		pause(ctx, retryDelay)
+		pause(ctx, delay)
 		return nil
 	}
 	if was {

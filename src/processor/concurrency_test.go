@@ -115,6 +115,33 @@ func TestCallsInFlight(t *testing.T) {
 	})
 }
 
+// A container that others overtake reads first, and stops that when it is alone.
+func TestHitRate(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		report := func(i int64) float64 {
+			w.send(says(bubbleTime+i, `{"t":1}`))
+			w.run()
+			return w.counts()[metricCalls]
+		}
+		report(0)
+		if got := report(1); got != 1 {
+			t.Errorf("alone: %v calls", got)
+		}
+		for range 100 {
+			w.p.hits.count(false)
+		}
+		if got := report(2); got != 2 {
+			t.Errorf("after many misses: %v calls", got)
+		}
+		for i := range int64(40) {
+			report(3 + i)
+		}
+		if got := report(100); got != 1 {
+			t.Errorf("alone again: %v calls", got)
+		}
+	})
+}
+
 // Several containers write one thing at the same time: nothing is lost, and after a
 // while they read first.
 func TestConflicts(t *testing.T) {
@@ -225,7 +252,7 @@ func (w *world) expectDead(want string) {
 	dead := w.receive(w.cfg.DLQURL)
 	if want == "" {
 		if len(dead) > 0 {
-			w.t.Errorf("dead letter: %v", *dead[0].MessageAttributes[envelope.AttributeReason].StringValue)
+			w.t.Errorf("dead letter: %v", attribute(dead[0], envelope.AttributeReason))
 		}
 		return
 	}
@@ -233,7 +260,7 @@ func (w *world) expectDead(want string) {
 		w.t.Errorf("%d dead letters, want one: %s", len(dead), want)
 		return
 	}
-	if got := *dead[0].MessageAttributes[envelope.AttributeReason].StringValue; !strings.HasPrefix(got, want) {
+	if got := attribute(dead[0], envelope.AttributeReason); !strings.HasPrefix(got, want) {
 		w.t.Errorf("dead letter: %s, want %s", got, want)
 	}
 }
@@ -247,7 +274,11 @@ func TestTypeIsCreatedOnce(t *testing.T) {
 			reports = append(reports, by(fmt.Sprint("n", i), says(bubbleTime, "1")))
 		}
 		w.send(reports...)
+		start := time.Now()
 		w.run()
+		if took := time.Since(start); took < 100/maxRegistryCalls*50*time.Millisecond {
+			t.Errorf("100 calls of 50 ms took %v", took)
+		}
 		counts := w.counts()
 		// Of each thing: read, CreateThing, at most once more after the type was there,
 		// first write, read, write. And the type,
@@ -325,6 +356,9 @@ func TestShadowIsShared(t *testing.T) {
 		w.send(says(bubbleTime, `{"o":{"a":2}}`))
 		w.run()
 		w.expect("a1", `{"o":{"a":2},"serial":7}`)
+		if out, err := w.iot.DescribeThing(t.Context(), &iot.DescribeThingInput{ThingName: aws.String("a1")}); err != nil || *out.ThingTypeName != "th" {
+			t.Errorf("thing %+v, %v", out, err)
+		}
 		update(`{"state":{"desired":{"led":"off"},"reported":{"o":{"c":3},"t":0}}}`)
 		w.send(says(bubbleTime+1, `{"o":{"d":4},"t":1}`))
 		w.run()

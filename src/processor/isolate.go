@@ -29,10 +29,16 @@ import (
 //	1 or more  2, 3   handled last and alone: one of them in an event, after all others
 //	                  are replaced or done, and deleted. It dies alone.
 //	1 or more  4      several reports: each becomes a message of its own, with the next
-//	                  attempt. One report: dead-letter queue, "crash".
+//	                  attempt. One report: goes on alone.
+//	1 or more  10     dead-letter queue, "crash". Not sooner, because a queue that does
+//	                  not delete what is done raises counts as well: ten receives take
+//	                  longer than such an outage.
 //
 // While AWS IoT is down no message is suspected.
-const riskyCount = 4
+const (
+	riskyCount = 4
+	deadCount  = 10
+)
 
 // ordinary reports whether m is handled together with others.
 func (m *message) ordinary() bool {
@@ -66,7 +72,7 @@ func (s *settlement) isolate(ctx context.Context) (alone *message) {
 			for j, line := range lines {
 				again = append(again, m.suspected(spread(j, len(lines), maxDelay), line))
 			}
-		case m.Count >= riskyCount:
+		case m.Count >= deadCount, m.Count >= riskyCount && len(lines) > 1:
 			for _, line := range lines {
 				dead = append(dead, m.grave(m.bundle.With(line), crash.because("%d receives", m.Count)))
 			}

@@ -23,16 +23,18 @@ import (
 func TestOutage(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
+		calls float64 // of AWS IoT, at most
 		fault local.Fault
 	}{
-		{"dead", local.Fault{Service: "iot-data", Kind: local.Dead}},
-		{"hang", local.Fault{Service: "iot-data", Kind: local.Hang}},
-		{"error", local.Fault{Service: "iot-data", Kind: local.Error}},
-		{"answer lost", local.Fault{Service: "iot-data", Kind: local.Dead, After: true}},
-		{"throttled", local.Fault{Service: "iot-data", Kind: local.Throttled}},
-		{"no access", local.Fault{Service: "iot-data", Kind: local.Error, Code: "ForbiddenException", Status: 403}},
-		{"registry", local.Fault{Service: "iot", Kind: local.Dead}},
-		{"no answer to writes", local.Fault{Operation: "UpdateThingShadow", Kind: local.Dead, After: true}},
+		{"dead", 200, local.Fault{Service: "iot-data", Kind: local.Dead}},
+		{"hang", 200, local.Fault{Service: "iot-data", Kind: local.Hang}},
+		{"error", 200, local.Fault{Service: "iot-data", Kind: local.Error}},
+		{"throttled", 200, local.Fault{Service: "iot-data", Kind: local.Throttled}},
+		{"no access", 200, local.Fault{Service: "iot-data", Kind: local.Error, Code: "ForbiddenException", Status: 403}},
+		// Some calls are answered, so each receive costs a read.
+		{"registry", 5000, local.Fault{Service: "iot", Kind: local.Dead}},
+		{"answer lost", 5000, local.Fault{Service: "iot-data", Kind: local.Dead, After: true}},
+		{"no answer to writes", 5000, local.Fault{Operation: "UpdateThingShadow", Kind: local.Dead, After: true}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, w *world) {
@@ -55,8 +57,8 @@ func TestOutage(t *testing.T) {
 				}
 				counts := w.counts()
 				// Each message is received 5 times on the way to 15 minutes and then 4 times an
-				// hour, in two reports; a few calls per event show that it is in vain.
-				if receives > n*30 || counts[metricCalls] > 5000 {
+				// hour.
+				if receives > n*30 || counts[metricCalls] > tt.calls {
 					t.Errorf("%d receives, counts %v", receives, counts)
 				}
 				if counts[metric.Applied] == 0 && counts[metricOldest] < 6*3600 {
@@ -164,7 +166,7 @@ func TestThrottling(t *testing.T) {
 		if took := time.Since(start); done < n || took > 10*time.Minute {
 			t.Errorf("%v applied in %v, of %d in 2 minutes at the best", done, took, n)
 		}
-		if throttled > calls/2 {
+		if throttled > calls/4 {
 			t.Errorf("%v of %v calls throttled", throttled, calls)
 		}
 		w.expectDead("")
@@ -198,10 +200,10 @@ func TestRetryAndExhaustion(t *testing.T) {
 			if got, want := records[0].Body, string(bundleOf("use1-a", bad)); got != want {
 				t.Fatalf("attempt %d: got %s, want %s", attempt, got, want)
 			}
-			if got := *records[0].MessageAttributes[envelope.AttributeAttempt].StringValue; got != fmt.Sprint(attempt) {
+			if got := attribute(records[0], envelope.AttributeAttempt); got != fmt.Sprint(attempt) {
 				t.Fatalf("attempt %s, want %d", got, attempt)
 			}
-			if got := *records[0].MessageAttributes[envelope.AttributeFirstSent].StringValue; got != fmt.Sprint(first) {
+			if got := attribute(records[0], envelope.AttributeFirstSent); got != fmt.Sprint(first) {
 				t.Fatalf("first sent %s, want %d", got, first)
 			}
 			if d := time.Since(waited); d < retryDelay(attempt)-time.Second || d > retryDelay(attempt)+2*time.Second {
@@ -310,7 +312,7 @@ func TestQueueFailures(t *testing.T) {
 					t.Error("the poison is lost")
 				}
 				for _, r := range dead {
-					if !strings.HasPrefix(*r.MessageAttributes[envelope.AttributeReason].StringValue, "undecodable") {
+					if !strings.HasPrefix(attribute(r, envelope.AttributeReason), "undecodable") {
 						t.Errorf("dead letter %v", r)
 					}
 				}
@@ -379,7 +381,7 @@ func TestCrashIsIsolated(t *testing.T) {
 			}
 			time.Sleep(time.Minute)
 		}
-		if deaths < 6 || deaths > 12 {
+		if deaths < 12 || deaths > 18 {
 			t.Errorf("%d deaths", deaths)
 		}
 		dead := w.receive(w.cfg.DLQURL)
@@ -389,7 +391,7 @@ func TestCrashIsIsolated(t *testing.T) {
 		if got, want := dead[0].Body, string(bundleOf("use1-a", killer)); got != want {
 			t.Errorf("dead letter %s, want %s", got, want)
 		}
-		if got := *dead[0].MessageAttributes[envelope.AttributeReason].StringValue; got != "crash: 4 receives" {
+		if got := attribute(dead[0], envelope.AttributeReason); got != "crash: 10 receives" {
 			t.Errorf("reason %q", got)
 		}
 		for i := range 20 {
@@ -399,6 +401,39 @@ func TestCrashIsIsolated(t *testing.T) {
 		}
 		if left := w.receive(w.cfg.QueueURL); len(left) > 0 {
 			t.Errorf("%d messages left", len(left))
+		}
+	})
+}
+
+// Before a suspect is handled all others that are watched are on record elsewhere: if
+// it is the last of the process, they are not suspected for having been near.
+func TestOthersAreSafeFromTheSuspect(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		once := string(bundleOf("use1-a", by("once", says(bubbleTime, `{"t":1}`))))
+		twice := string(bundleOf("use1-a", by("twice", says(bubbleTime, `{"t":1}`))))
+		killer := string(bundleOf("use1-a", by("killer", says(bubbleTime, `{"t":1}`))))
+		life := &mortal{next: w.aws.Transport(), path: "/things/killer/"}
+		w.useTransport(life)
+		w.putWith(killer, envelope.AttributeAttempt, "1")
+		w.receive(w.cfg.QueueURL) // and its process died
+		time.Sleep(61 * time.Second)
+		w.putWith(twice, envelope.AttributeAttempt, "1")
+		w.receive(w.cfg.QueueURL) // again
+		time.Sleep(61 * time.Second)
+		w.putWith(once, envelope.AttributeAttempt, "1")
+		w.invoke(w.p, w.receive(w.cfg.QueueURL))
+		if !life.over() {
+			t.Fatal("the suspect was not handled")
+		}
+		w.expect("once", `{"t":1}`)
+
+		time.Sleep(maxDelay)
+		got := map[string]string{}
+		for _, r := range w.receive(w.cfg.QueueURL) {
+			got[r.Body] += r.Attributes["ApproximateReceiveCount"] + " " + attribute(r, envelope.AttributeAttempt) + ";"
+		}
+		if len(got) != 2 || got[killer] != "4 1;" || got[twice] != "1 1;" {
+			t.Errorf("left on the queue, with receive count and attempt: %q", got)
 		}
 	})
 }

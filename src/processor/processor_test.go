@@ -62,10 +62,10 @@ func TestPoisonGoesAlone(t *testing.T) {
 	if got, want := dead[0].Body, string(bundleOf("use1-a", bad)); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got := *dead[0].MessageAttributes[envelope.AttributeReason].StringValue; got != "undecodable: JSON: EOF" {
+	if got := attribute(dead[0], envelope.AttributeReason); got != "undecodable: JSON: EOF" {
 		t.Errorf("reason %q", got)
 	}
-	if dead[0].MessageAttributes[envelope.AttributeFirstSent].StringValue == nil || dead[0].MessageAttributes[envelope.AttributeAttempt].StringValue != nil {
+	if attribute(dead[0], envelope.AttributeFirstSent) == "" || attribute(dead[0], envelope.AttributeAttempt) != "" {
 		t.Errorf("attributes %v", dead[0].MessageAttributes)
 	}
 	if got := dead[1].Body; got != "not a bundle" {

@@ -1,7 +1,6 @@
 package processor
 
 import (
-	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -12,9 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
-	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"pgregory.net/rapid"
 
 	"coap-for-aws-iot/src/envelope"
@@ -172,31 +168,18 @@ func sameJSON(t *testing.T, a, b string) bool {
 // accept puts a bundle on the queue that another queue held first.
 func (w *world) accept(arrival string) {
 	firstSent, body, _ := strings.Cut(arrival, " ")
-	w.putAgain(firstSent, body)
-}
-
-func (w *world) putAgain(firstSent, body string) {
-	w.t.Helper()
-	_, err := w.sqs.SendMessage(context.Background(), &sqs.SendMessageInput{
-		QueueUrl: &w.cfg.QueueURL, MessageBody: &body,
-		MessageAttributes: map[string]types.MessageAttributeValue{
-			envelope.AttributeFirstSent: {DataType: aws.String("Number"), StringValue: &firstSent},
-		},
-	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	w.putWith(body, envelope.AttributeFirstSent, firstSent)
 }
 
 // redriveCrashes is what an operator does after a bad day.
 func (w *world) redriveCrashes() {
 	w.t.Helper()
 	for _, r := range w.receive(w.cfg.DLQURL) {
-		why := *r.MessageAttributes[envelope.AttributeReason].StringValue
+		why := attribute(r, envelope.AttributeReason)
 		if !strings.HasPrefix(why, string(crash)) {
 			w.t.Errorf("dead letter: %s", why)
 		}
-		w.putAgain(*r.MessageAttributes[envelope.AttributeFirstSent].StringValue, r.Body)
+		w.putWith(r.Body, envelope.AttributeFirstSent, attribute(r, envelope.AttributeFirstSent))
 	}
 }
 

@@ -96,6 +96,23 @@ func (w *world) put(url, body string) {
 	}
 }
 
+// putWith puts a body on the primary queue, with a Number attribute.
+func (w *world) putWith(body, name, value string) {
+	w.t.Helper()
+	_, err := w.sqs.SendMessage(context.Background(), &sqs.SendMessageInput{
+		QueueUrl: &w.cfg.QueueURL, MessageBody: &body,
+		MessageAttributes: map[string]sqstypes.MessageAttributeValue{name: {DataType: aws.String("Number"), StringValue: &value}},
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// attribute returns a message attribute, empty if it is not there.
+func attribute(r events.SQSMessage, name string) string {
+	return aws.ToString(r.MessageAttributes[name].StringValue)
+}
+
 func bundleOf(ingestor string, reports ...envelope.Report) []byte {
 	body := envelope.AppendHeader(nil, envelope.Origin{Ingestor: ingestor, Region: "us-east-1"})
 	for i := range reports {

@@ -1,0 +1,94 @@
+package world
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// A mutation breaks one promise in the source.
+type mutation struct {
+	name     string
+	file     string // below src
+	old, new string // old stands in the file exactly once
+}
+
+var mutations = []mutation{
+	{"an ACK before the store", "ingestor/listener.go",
+		"	in.metrics.accepted.Inc()\n",
+		"	in.metrics.accepted.Inc()\n	l.answer(p, coap.Response{Code: codes.Changed})\n"},
+	{"a failed entry of a batch counts as stored", "queue/queue.go",
+		`errs[i] = entryError("send to queue", entry)`,
+		`errs[i] = nil`},
+	{"the order reversed", "processor/key.go",
+		"if c := cmp.Compare(a.seq, b.seq); c != 0 {",
+		"if c := cmp.Compare(b.seq, a.seq); c != 0 {"},
+	{"numbers ignored", "processor/key.go",
+		"if a.numbered && b.numbered && near(a.time, b.time) {",
+		"if a.numbered && b.numbered && a.time == b.time {"},
+	{"a recursive merge left to AWS", "processor/patch.go",
+		"			out[name] = nil\n",
+		""},
+	{"the replicator deletes what the primary has not confirmed", "replicator/replicator.go",
+		"	return queue.Response(failed), nil\n",
+		"	return queue.Response(nil), nil\n"},
+	{"the replicator forgets when a bundle was first sent", "replicator/replicator.go",
+		"FirstSent: m.FirstSent, Attempt",
+		"Attempt"},
+	{"a re-send with a new receive time", "processor/settle.go",
+		"Outgoing: queue.Outgoing{Body: m.bundle.With(lines...), FirstSent: m.FirstSent, Attempt: t.attempt, Delay: t.delay},",
+		"Outgoing: queue.Outgoing{Body: m.bundle.With(lines...), Attempt: t.attempt, Delay: t.delay},"},
+	{"duplicates told by source and Message ID only", "ingestor/dedup.go",
+		"	h.Write(datagram)\n",
+		""},
+	{"done called twice", "queue/sender.go",
+		"			done(err)\n",
+		"			done(err)\n			done(err)\n"},
+}
+
+// Each mutation is caught within 200 worlds, and most within the first.
+func TestMutations(t *testing.T) {
+	if os.Getenv("MUTATIONS") == "" {
+		t.Skip("takes minutes: make mutations")
+	}
+	for _, m := range mutations {
+		t.Run(m.name, func(t *testing.T) {
+			path, err := filepath.Abs(filepath.Join("../..", m.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			source, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := strings.Count(string(source), m.old); n != 1 {
+				t.Fatalf("%s holds %d times %q", m.file, n, m.old)
+			}
+			broken := filepath.Join(t.TempDir(), "broken.go")
+			if err := os.WriteFile(broken, []byte(strings.Replace(string(source), m.old, m.new, 1)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{path: broken}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			list := filepath.Join(t.TempDir(), "overlay.json")
+			if err := os.WriteFile(list, overlay, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			out, err := exec.Command("go", "test", "-overlay", list, "-vet=off", "-timeout", "10m", "-run", "TestWorld", ".", "-seeds", "200", "-quick").CombinedOutput()
+			if err == nil {
+				t.Fatalf("200 worlds have not noticed:\n%s", out)
+			}
+			reason := regexp.MustCompile(`(?m)^ +[^ ].*$`).FindString(string(out))
+			if !strings.Contains(string(out), "FAILED: go test") {
+				t.Fatalf("it failed, but not by the oracle:\n%s", out)
+			}
+			t.Logf("caught: %s", strings.TrimSpace(reason))
+		})
+	}
+}
