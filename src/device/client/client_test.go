@@ -127,6 +127,34 @@ func TestEcho(t *testing.T) {
 	})
 }
 
+// TestSameBytes: a repeat is the same datagram, whatever a stranger says in between.
+func TestSameBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.config.Endpoints = w.config.Endpoints[:1]
+		w.config.Policy.WindowMin = 8000
+		w.config.Memory = &memory{}
+		asked := false
+		w.answer(func(r coap.Request, _ []byte) ([][]byte, time.Duration) {
+			challenge := func(token []byte, value string) []byte {
+				b := coap.AppendHeader(nil, message.Acknowledgement, codes.Unauthorized, r.MessageID, token)
+				return coap.AppendOption(b, 0, echoOption, value)
+			}
+			if asked {
+				return [][]byte{challenge([]byte("else"), "forged")}, time.Second
+			}
+			asked = true
+			return [][]byte{challenge(r.Token(), "fresh")}, time.Second
+		})
+		w.send(w.client(), "x", device.Unverified)
+		heard := w.expect(`0: CON POST th/a1 50 "x" s=1`, `0: CON POST th/a1 50 "x" s=1 echo=6672657368`,
+			`0: CON POST th/a1 50 "x" s=1 echo=6672657368`)
+		if !bytes.Equal(heard[1].datagram, heard[2].datagram) {
+			t.Errorf("%x\n%x", heard[1].datagram, heard[2].datagram)
+		}
+	})
+}
+
 func TestHardLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -149,8 +149,18 @@ func TestFile(t *testing.T) {
 			t.Errorf("%q, %v", b, err)
 		}
 	}
+	other := filepath.Join(dir, "other")
+	if err := os.Link(string(f), other); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Save([]byte("three")); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(other); string(b) != "two" || err != nil {
+		t.Errorf("the old file was written over: %q, %v", b, err)
+	}
 	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 1 {
+	if err != nil || len(entries) != 2 {
 		t.Errorf("%v is left, %v", entries, err)
 	}
 	if err := File(filepath.Join(dir, "none", "device")).Save(nil); err == nil {
