@@ -4,10 +4,10 @@ GO ?= go
 export GOFLAGS ?= -trimpath
 FUZZTIME ?= 30s
 
-.PHONY: help lab build test lint unit race fuzz e2e peers bench
+.PHONY: help lab build test lint unit race fuzz peers world mutations soak bench
 
 help: ## print this
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 lab: build ## build, then run the whole system on this machine
 	@dist/coapctl lab
@@ -19,8 +19,8 @@ build: ## build this machine's binaries into dist/
 	$(GO) build -tags lambda.norpc -o dist/processor ./src/processor/lambda
 	$(GO) build -tags lambda.norpc -o dist/replicator ./src/replicator/lambda
 
-test: ## everything: lint, unit, race, fuzz, real peers
-	@test/run lint unit race fuzz peers
+test: ## everything: lint, unit, race, peers, world, mutations, fuzz
+	@test/run lint unit race peers world mutations fuzz
 
 lint: ## gofmt, go vet, staticcheck
 	@test/run lint
@@ -36,6 +36,15 @@ fuzz: ## each parser for FUZZTIME (30s)
 
 peers: ## CoAP clients and AWS tools that are none of ours, against the lab
 	@test/run peers
+
+world: ## WORLDS (100) worlds in virtual time, in which everything that can fail does
+	@test/run world
+
+mutations: ## break each promise in the source; a world must notice
+	@test/run mutations
+
+soak: ## worlds for an hour, and a hundred times kill -9 of everything
+	@test/run soak
 
 bench: ## all benchmarks, see docs/performance.md
 	$(GO) test -run '^$$' -bench . -benchmem ./src/...
