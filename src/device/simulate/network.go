@@ -68,11 +68,17 @@ func (t *tally) add(o tally) {
 // An algorithm lives through a run in a network.
 type algorithm func(n network, r random) tally
 
-// mean runs an algorithm often enough for the figures to stand still.
-func mean(a algorithm, n network, seed uint64) tally {
-	const runs = 50
+// many is how many runs make the figures of a lossy network stand still; where nothing is
+// lost, few do.
+const (
+	many = 50
+	few  = 5
+)
+
+// mean lives through so many runs.
+func mean(a algorithm, n network, seed, runs uint64) tally {
 	var sum tally
-	for run := range uint64(runs) {
+	for run := range runs {
 		sum.add(a(n, newRandom(seed, run)))
 	}
 	return sum

@@ -29,8 +29,8 @@ func plot(seed uint64) string {
 	var loops, policies []tally
 	for trip := firstTrip; trip <= lastTrip; trip += tripStep {
 		n := network{roundTrip: uint32(trip)}
-		loops = append(loops, mean(plain, n, seed))
-		policies = append(policies, mean(ours(device.Config{}), n, seed))
+		loops = append(loops, mean(plain, n, seed, few))
+		policies = append(policies, mean(ours(device.Config{}), n, seed, few))
 	}
 	for _, p := range []panel{
 		{60, "unverified of 400 check-ins", 400, 100, func(t *tally) int { return int(t.unverified * checkIns / t.checkIns) }},

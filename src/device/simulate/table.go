@@ -53,8 +53,8 @@ func comparison(b *strings.Builder, seed uint64) {
 	b.WriteString("| network | plain: unverified | mC a check-in | mC a verified report | policy: unverified | mC a check-in | mC a verified report |\n")
 	b.WriteString("|---|--:|--:|--:|--:|--:|--:|\n")
 	for _, r := range networks {
-		p := mean(plain, r.network, seed)
-		o := mean(ours(device.Config{}), r.network, seed)
+		p := mean(plain, r.network, seed, many)
+		o := mean(ours(device.Config{}), r.network, seed, many)
 		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s |\n", r.name,
 			p.of400(), tenths(p.charge()), p.chargeVerified(), o.of400(), tenths(o.charge()), o.chargeVerified())
 	}
@@ -70,7 +70,7 @@ func windows(b *strings.Builder, seed uint64) {
 		}
 		fmt.Fprintf(b, "| %s |", r.name)
 		for _, least := range []uint32{1000, 3000, 4000} {
-			t := mean(ours(device.Config{WindowMin: least}), r.network, seed)
+			t := mean(ours(device.Config{WindowMin: least}), r.network, seed, many)
 			fmt.Fprintf(b, " %s, %s |", t.of400(), tenths(t.charge()))
 		}
 		b.WriteString("\n")
@@ -89,7 +89,7 @@ func limits(b *strings.Builder, seed uint64) {
 		{"4 h", 4 * 3600},
 		{"24 h", 24 * 3600},
 	} {
-		t := mean(ours(device.Config{HardLimit: l.limit}), network{roundTrip: 2000}, seed)
+		t := mean(ours(device.Config{HardLimit: l.limit}), network{roundTrip: 2000}, seed, many)
 		fmt.Fprintf(b, "| %s | %d | %s | %s |\n", l.name, t.nons*checkIns/t.checkIns, tenths(t.charge()), tenths(t.years()))
 	}
 }
