@@ -16,13 +16,19 @@ import (
 type logbook struct {
 	mu   sync.Mutex // guards the following
 	w    io.Writer
-	last map[string]string // by name, what was said last
+	last map[string]string // by name, the last line of its process
 }
 
 func newLogbook(w io.Writer) *logbook { return &logbook{w: w, last: map[string]string{}} }
 
 // line adds a line that name's process has written.
-func (l *logbook) line(name string, line []byte) { l.add(name, readable(line)) }
+func (l *logbook) line(name string, line []byte) {
+	text := readable(line)
+	l.mu.Lock()
+	l.last[name] = text
+	l.mu.Unlock()
+	l.add(name, text)
+}
 
 // of returns the function by which the lab itself speaks about name.
 func (l *logbook) of(name string) func(format string, args ...any) {
@@ -32,11 +38,10 @@ func (l *logbook) of(name string) func(format string, args ...any) {
 func (l *logbook) add(name, text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.last[name] = text
 	fmt.Fprintf(l.w, "%s %-12s %s\n", time.Now().Format("15:04:05.000"), name, text)
 }
 
-// lastOf returns what was said last by or about name.
+// lastOf returns the last line that name's process has written.
 func (l *logbook) lastOf(name string) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -24,7 +24,7 @@ func TestReadable(t *testing.T) {
 	book := newLogbook(&out)
 	book.line("use1-a", []byte(`{"msg":"one"}`))
 	book.of("use1-a")("two %d", 2)
-	if book.lastOf("use1-a") != "two 2" || !strings.HasSuffix(out.String(), " use1-a       two 2\n") {
+	if book.lastOf("use1-a") != "one" || !strings.HasSuffix(out.String(), " use1-a       two 2\n") {
 		t.Errorf("log %q", out.String())
 	}
 }
