@@ -10,8 +10,10 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -265,3 +267,50 @@ func (w *world) expectCounts(want string) {
 		w.t.Errorf("counts: got %q, want %q", got, want)
 	}
 }
+
+// expectDead takes what is in the dead-letter queue: nothing, or one message with a
+// reason that begins like that.
+func (w *world) expectDead(want string) {
+	w.t.Helper()
+	dead := w.receive(w.cfg.DLQURL)
+	if want == "" {
+		if len(dead) > 0 {
+			w.t.Errorf("dead letter: %v", attribute(dead[0], envelope.AttributeReason))
+		}
+		return
+	}
+	if len(dead) != 1 {
+		w.t.Errorf("%d dead letters, want one: %s", len(dead), want)
+		return
+	}
+	if got := attribute(dead[0], envelope.AttributeReason); !strings.HasPrefix(got, want) {
+		w.t.Errorf("dead letter: %s, want %s", got, want)
+	}
+}
+
+// inBubble runs a test with a world on virtual time.
+func inBubble(t *testing.T, test func(t *testing.T, w *world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		test(t, w)
+		w.aws.Close()
+	})
+}
+
+func (w *world) fault(f local.Fault) (end func()) {
+	w.t.Helper()
+	id, err := w.aws.AddFault(f)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return func() { w.aws.RemoveFault(id) }
+}
+
+func by(thing string, r envelope.Report) envelope.Report {
+	r.ID = thing
+	return r
+}
+
+// bubbleTime is a receive time before the beginning of a bubble's time, 2000-01-01.
+const bubbleTime = int64(946_600_000_000)

@@ -4,7 +4,7 @@ package replicator
 const (
 	stretched = "stretched" // messages whose next receive was put off because the primary queue did not take them
 	refused   = "refused"   // messages that the primary queue refuses for what they hold
-	calls     = "calls"     // attempts to send to the primary queue, one for all messages of an invocation at most
+	tried     = "tried"     // messages sent to the primary queue, whatever came of it; the others of an outage are not even tried
 
 	// From the first SentTimestamp to the forwarding, of the reports forwarded in
 	// one invocation, in milliseconds.

@@ -71,7 +71,7 @@ func (r *Replicator) Handle(ctx context.Context, event events.SQSEvent) (events.
 	}
 	start := time.Now()
 	messages := queue.Messages(event)
-	errs, tries := r.forward(ctx, messages)
+	errs, nTried := r.forward(ctx, messages)
 
 	var failed []queue.Message
 	var first error
@@ -103,7 +103,7 @@ func (r *Replicator) Handle(ctx context.Context, event events.SQSEvent) (events.
 		metric.Value{Name: metric.Forwarded, Unit: "Count", N: float64(forwarded)},
 		metric.Value{Name: stretched, Unit: "Count", N: float64(nStretched)},
 		metric.Value{Name: refused, Unit: "Count", N: float64(nRefused)},
-		metric.Value{Name: calls, Unit: "Count", N: float64(tries)},
+		metric.Value{Name: tried, Unit: "Count", N: float64(nTried)},
 		metric.Value{Name: lagMedian, Unit: "Milliseconds", N: percentile(lags, 50)},
 		metric.Value{Name: lagP99, Unit: "Milliseconds", N: percentile(lags, 99)},
 		metric.Value{Name: oldestWaiting, Unit: "Seconds", N: float64(start.UnixMilli()-oldest) / 1000},
@@ -118,9 +118,9 @@ func (r *Replicator) Handle(ctx context.Context, event events.SQSEvent) (events.
 // known to be down.
 var errOpen = errors.New("primary queue is down: not tried")
 
-// forward sends messages to the primary queue and returns one error per message
-// and the number of sends.
-func (r *Replicator) forward(ctx context.Context, messages []queue.Message) (errs []error, sends int) {
+// forward sends messages to the primary queue and returns one error per message and
+// how many it has tried to send.
+func (r *Replicator) forward(ctx context.Context, messages []queue.Message) (errs []error, n int) {
 	errs = make([]error, len(messages))
 	for i := range errs {
 		errs[i] = errOpen
@@ -129,17 +129,15 @@ func (r *Replicator) forward(ctx context.Context, messages []queue.Message) (err
 		return errs, 0
 	}
 	all, probe := r.breaker.allow(time.Now())
-	done := 0
 	if probe {
 		all = r.send(ctx, messages[:1], errs[:1])
-		done = 1
-		sends++
+		n = 1
 	}
-	if all && done < len(messages) {
-		r.send(ctx, messages[done:], errs[done:])
-		sends++
+	if all && n < len(messages) {
+		r.send(ctx, messages[n:], errs[n:])
+		n = len(messages)
 	}
-	return errs, sends
+	return errs, n
 }
 
 // send sends messages, sets one error per message, and reports whether the primary

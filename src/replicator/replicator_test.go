@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -34,6 +35,7 @@ type world struct {
 	aws                *local.Service
 	own, primary       *sqs.Client
 	ownURL, primaryURL string
+	cfg                Config
 	r                  *Replicator
 	metrics            bytes.Buffer
 }
@@ -41,21 +43,26 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, aws: local.New(local.Options{BaseURL: "http://local.test"})}
-	config := aws.Config{
-		BaseEndpoint: aws.String("http://local.test"),
-		Credentials:  credentials.NewStaticCredentialsProvider("x", "x", ""),
-		HTTPClient:   &http.Client{Transport: w.aws.Transport()},
-	}
+	config := w.config(&http.Client{Transport: w.aws.Transport()})
 	client := func(region string) *sqs.Client {
 		return sqs.NewFromConfig(config, func(o *sqs.Options) { o.Region = region })
 	}
 	w.own, w.primary = client("eu-west-1"), client("us-east-1")
 	w.ownURL, w.primaryURL = w.queue(w.own), w.queue(w.primary)
-	config.Region = "eu-west-1"
-	w.r = New(Config{QueueURL: w.ownURL, PrimaryQueueURL: w.primaryURL, PrimaryRegion: "us-east-1"}, config)
+	w.cfg = Config{QueueURL: w.ownURL, PrimaryQueueURL: w.primaryURL, PrimaryRegion: "us-east-1"}
+	w.r = New(w.cfg, config)
 	w.r.metrics = &w.metrics
 	w.r.log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	return w
+}
+
+func (w *world) config(client *http.Client) aws.Config {
+	return aws.Config{
+		Region:       "eu-west-1",
+		BaseEndpoint: aws.String("http://local.test"),
+		Credentials:  credentials.NewStaticCredentialsProvider("x", "x", ""),
+		HTTPClient:   client,
+	}
 }
 
 func (w *world) queue(c *sqs.Client) string {
@@ -286,6 +293,13 @@ func TestRefusedStaysAndIsRedriven(t *testing.T) {
 		set(w.primary, w.primaryURL, "MaximumMessageSize", "1024")
 		big := bundle + strings.Repeat("x", 2000)
 		w.put(big, nil)
+		for range openAfter + 1 {
+			w.run()
+			time.Sleep(15 * time.Minute)
+		}
+		if all, _ := w.r.breaker.allow(time.Now()); !all {
+			t.Error("a refused message has opened the breaker")
+		}
 		for i := range 6 {
 			w.put(fmt.Sprintf("%s%d", bundle, i), nil)
 			w.run()
@@ -336,8 +350,8 @@ func TestOutageOfDays(t *testing.T) {
 		}
 		// Without the breaker: 200 messages x (5 receives on the way to 15 minutes +
 		// 4 an hour), about 39,000 messages sent.
-		if counts[calls] > 48*60 {
-			t.Errorf("%v calls in two days", counts[calls])
+		if counts[tried] > 48*60+openAfter || counts[stretched] < 30_000 {
+			t.Errorf("%v messages tried in two days, %v stretched", counts[tried], counts[stretched])
 		}
 		end()
 		recovered := time.Now()
@@ -359,6 +373,40 @@ func TestOutageOfDays(t *testing.T) {
 // maxStep is the longest step of visibility and the time for which the breaker may
 // not have noticed.
 const maxStep = 15*time.Minute + probeEvery + time.Second
+
+// Each queue's requests are signed for its own region.
+func TestSignsForEachRegion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.aws.Close()
+		scopes := &scopes{next: w.aws.Transport(), of: map[string]string{}}
+		w.r = New(w.cfg, w.config(&http.Client{Transport: scopes}))
+		w.r.metrics = io.Discard
+		w.r.log = slog.New(slog.NewTextHandler(io.Discard, nil))
+		w.fault(local.Fault{Region: "us-east-1", Operation: "SendMessageBatch", Kind: local.Error})
+		w.put(bundle, nil)
+		w.run()
+		want := map[string]string{
+			"AmazonSQS.SendMessageBatch":             "us-east-1",
+			"AmazonSQS.ChangeMessageVisibilityBatch": "eu-west-1",
+		}
+		if !maps.Equal(scopes.of, want) {
+			t.Errorf("got %v, want %v", scopes.of, want)
+		}
+	})
+}
+
+// A scopes transport remembers for which region each operation was signed.
+type scopes struct {
+	next http.RoundTripper
+	of   map[string]string
+}
+
+func (s *scopes) RoundTrip(r *http.Request) (*http.Response, error) {
+	parts := strings.Split(r.Header.Get("Authorization"), "/")
+	s.of[r.Header.Get("X-Amz-Target")] = parts[2]
+	return s.next.RoundTrip(r)
+}
 
 func TestEmptyEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -1,0 +1,124 @@
+package processor
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"coap-for-aws-iot/src/envelope"
+	"coap-for-aws-iot/src/local"
+)
+
+// A process that dies leaves nothing but receive counts. The report that kills it
+// ends in the dead-letter queue, alone; all the others are applied, although they are
+// received with it again and again.
+func TestCrashIsIsolated(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		killer := by("killer", says(bubbleTime, `{"t":1}`))
+		for i := range 20 {
+			var reports []envelope.Report
+			for j := range 5 {
+				reports = append(reports, by(fmt.Sprintf("x%d-%d", i, j), says(bubbleTime, `{"t":1}`)))
+			}
+			if i == 7 {
+				reports = append(reports, killer)
+			}
+			w.send(reports...)
+		}
+		deaths := 0
+		for range 240 {
+			life := &mortal{next: w.aws.Transport(), path: "/things/killer/"}
+			w.useTransport(life)
+			records := w.receive(w.cfg.QueueURL)
+			failed := w.invoke(w.p, records)
+			if life.over() {
+				deaths++
+			} else {
+				w.delete(records, failed)
+			}
+			time.Sleep(time.Minute)
+		}
+		if deaths < 12 || deaths > 18 {
+			t.Errorf("%d deaths", deaths)
+		}
+		dead := w.receive(w.cfg.DLQURL)
+		if len(dead) != 1 {
+			t.Fatalf("%d dead letters, want one", len(dead))
+		}
+		if got, want := dead[0].Body, string(bundleOf("use1-a", killer)); got != want {
+			t.Errorf("dead letter %s, want %s", got, want)
+		}
+		if got := attribute(dead[0], envelope.AttributeReason); got != "crash: 10 receives" {
+			t.Errorf("reason %q", got)
+		}
+		for i := range 20 {
+			for j := range 5 {
+				w.expect(fmt.Sprintf("x%d-%d", i, j), `{"t":1}`)
+			}
+		}
+		if left := w.receive(w.cfg.QueueURL); len(left) > 0 {
+			t.Errorf("%d messages left", len(left))
+		}
+	})
+}
+
+// Before a suspect is handled all others that are watched are on record elsewhere: if
+// it is the last of the process, they are not suspected for having been near.
+func TestOthersAreSafeFromTheSuspect(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		once := string(bundleOf("use1-a", by("once", says(bubbleTime, `{"t":1}`))))
+		twice := string(bundleOf("use1-a", by("twice", says(bubbleTime, `{"t":1}`))))
+		killer := string(bundleOf("use1-a", by("killer", says(bubbleTime, `{"t":1}`))))
+		life := &mortal{next: w.aws.Transport(), path: "/things/killer/"}
+		w.useTransport(life)
+		w.putWith(killer, envelope.AttributeAttempt, "1")
+		w.receive(w.cfg.QueueURL) // and its process died
+		time.Sleep(61 * time.Second)
+		w.putWith(twice, envelope.AttributeAttempt, "1")
+		w.receive(w.cfg.QueueURL) // again
+		time.Sleep(61 * time.Second)
+		w.putWith(once, envelope.AttributeAttempt, "1")
+		w.invoke(w.p, w.receive(w.cfg.QueueURL))
+		if !life.over() {
+			t.Fatal("the suspect was not handled")
+		}
+		w.expect("once", `{"t":1}`)
+
+		time.Sleep(maxDelay)
+		got := map[string]string{}
+		for _, r := range w.receive(w.cfg.QueueURL) {
+			got[r.Body] += r.Attributes["ApproximateReceiveCount"] + " " + attribute(r, envelope.AttributeAttempt) + ";"
+		}
+		if len(got) != 2 || got[killer] != "4 1;" || got[twice] != "1 1;" {
+			t.Errorf("left on the queue, with receive count and attempt: %q", got)
+		}
+	})
+}
+
+// AWS IoT comes and goes: what was sent again in a good moment is not taken for a
+// report that kills the processor.
+func TestFlappingIsNoCrash(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		for i := range 10 {
+			w.send(by(fmt.Sprint("x", i), says(bubbleTime, `{"t":1}`)))
+		}
+		for range 30 {
+			end := w.fault(local.Fault{Operation: "UpdateThingShadow", Kind: local.Dead})
+			for range 20 { // reads work, so AWS IoT looks alive
+				w.restart()
+				w.run()
+				time.Sleep(2 * time.Minute)
+			}
+			end()
+			w.expectDead("")
+		}
+		for range 20 {
+			w.run()
+			time.Sleep(time.Minute)
+		}
+		for i := range 10 {
+			w.expect(fmt.Sprint("x", i), `{"t":1}`)
+		}
+		w.expectDead("")
+	})
+}
