@@ -52,7 +52,7 @@ const (
 	hour   = 60 * minute
 	day    = 24 * hour
 
-	maxNetwork = 145 * second // RFC 7252, section 4.8.2: MAX_RTT is 202 s, one way and 45 s of retransmission
+	maxNetwork = 145 * second // RFC 7252, section 4.8.2: MAX_LATENCY and MAX_TRANSMIT_SPAN
 	maxSlow    = 60 * second  // how far an ingestor's clock may be behind
 	maxQueue   = 1 * second   // from the socket to SQS
 )
