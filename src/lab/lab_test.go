@@ -438,6 +438,21 @@ func TestPage(t *testing.T) {
 	}
 }
 
+// A child that does not start is the end of the start, in its own words.
+func TestStartFails(t *testing.T) {
+	coap, awsAt, httpAt := testEndpoints(t)
+	l, err := newLab(Options{CoAP: coap, AWS: awsAt, HTTP: httpAt})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	l.child("use1-b", "nonsense", nil, func(context.Context) error { return errors.New("never") })
+	const want = "start the lab: use1-b ended 3 times before it was ready; the last that was heard of it: not a role of the lab's: nonsense"
+	if err := l.start(t.Context()); err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}
+
 // A start that is given up leaves nothing behind.
 func TestStartGivenUp(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
