@@ -23,6 +23,9 @@ const (
 	downAfter  = 16
 	probeEvery = 5 * time.Second
 
+	// lately is for how long an answer speaks for the service.
+	lately = 5 * time.Minute
+
 	// After throttling, cutTo of the calls in flight is left, at most once in cutEvery.
 	// Then each round of answered calls adds growth.
 	cutTo    = 0.7
@@ -220,11 +223,12 @@ func (s *service) fail() {
 }
 
 // down reports whether the service is down: it is known to be, or since the given
-// time calls have failed and none has been answered.
+// time calls have failed and none has been answered, nor lately before. One report
+// that fails while others are applied is in trouble of its own.
 func (s *service) down(since time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.failures >= downAfter || !s.failure.Before(since) && s.success.Before(since)
+	return s.failures >= downAfter || !s.failure.Before(since) && s.success.Before(since.Add(-lately))
 }
 
 // downLately reports whether the service is known to be down and was asked not long

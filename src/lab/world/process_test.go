@@ -24,7 +24,8 @@ type host struct {
 	region string
 	addr   netip.AddrPort
 
-	skew atomic.Int64 // of its clock, in nanoseconds
+	ahead time.Duration // of its clock, always
+	skew  atomic.Int64  // of its clock beside that, in nanoseconds
 	// unset says that the kernel knows that the clock is wrong.
 	unset atomic.Bool
 
@@ -51,7 +52,7 @@ func (h *host) start() {
 	cfg := ingestor.Config{
 		Name: h.name, Region: h.region, QueueURL: w.queueURL(h.region), Linger: 5 * time.Millisecond, DedupMiB: 1, RequireClock: true,
 		Clock: ingestor.Clock{
-			Now:          func() time.Time { return time.Now().Add(time.Duration(h.skew.Load())) },
+			Now:          func() time.Time { return time.Now().Add(h.ahead + time.Duration(h.skew.Load())) },
 			Synchronised: func() bool { return !h.unset.Load() },
 		},
 	}
