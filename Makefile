@@ -4,7 +4,7 @@ GO ?= go
 export GOFLAGS ?= -trimpath
 FUZZTIME ?= 30s
 
-.PHONY: help lab build test lint unit race fuzz peers world mutations soak bench
+.PHONY: help lab build test lint unit race fuzz peers histories world mutations soak bench
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -19,8 +19,8 @@ build: ## build this machine's binaries into dist/
 	$(GO) build -tags lambda.norpc -o dist/processor ./src/processor/lambda
 	$(GO) build -tags lambda.norpc -o dist/replicator ./src/replicator/lambda
 
-test: ## everything: lint, unit, race, peers, world, mutations, fuzz
-	@test/run lint unit race peers world mutations fuzz
+test: ## everything: lint, unit, race, peers, histories, world, mutations, fuzz
+	@test/run lint unit race peers histories world mutations fuzz
 
 lint: ## gofmt, go vet, staticcheck
 	@test/run lint
@@ -36,6 +36,9 @@ fuzz: ## each parser for FUZZTIME (30s)
 
 peers: ## CoAP clients and AWS tools that are none of ours, against the lab
 	@test/run peers
+
+histories: ## HISTORIES (100000) random histories of devices, in any order of arrival
+	@test/run histories
 
 world: ## WORLDS (100) worlds in virtual time, in which everything that can fail does
 	@test/run world
