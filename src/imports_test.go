@@ -45,7 +45,7 @@ var libraries = map[string][]string{
 	"github.com/aws/aws-sdk-go-v2":         {"queue", "processor", "replicator", "lab", "coapctl"},
 	"github.com/aws/aws-sdk-go-v2/service": {"queue", "processor", "lab", "coapctl"},
 	"github.com/aws/aws-lambda-go":         {"queue", "processor", "replicator", "lab"},
-	"github.com/plgd-dev/go-coap":          {"coap", "ingestor", "device/client", "coapctl"},
+	"github.com/plgd-dev/go-coap":          {"coap", "ingestor", "device/client"},
 	"go.etcd.io/bbolt":                     {"local"},
 	"github.com/alecthomas/kong":           {"coapctl"},
 	"github.com/prometheus":                {"ingestor", "lab"},

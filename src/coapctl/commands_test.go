@@ -3,11 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/netip"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -47,22 +47,16 @@ func TestSendAndThings(t *testing.T) {
 		t.Errorf("things of a new lab: %d %s", code, out)
 	}
 
-	code, out, err := command(t, nil, "", "send", "--to", at(0), "th/a1", `{"t":21.5}`)
-	if code != 0 || !strings.HasPrefix(out, "2.04 Changed after ") || err != "" {
+	code, out, err := command(t, nil, "", "send", "--endpoint", at(0), "th/a1", `{"t":21.5}`)
+	if want := regexp.MustCompile(`^delivered: CON to ` + at(0) + `, 2\.04 after [0-9.]+[mµ]?s\nA queue holds the report\.\n$`); code != 0 || !want.MatchString(out) || err != "" {
 		t.Errorf("send: %d %s%s", code, out, err)
 	}
-	code, out, _ = command(t, nil, "", "send", "--to", "coap://"+at(1), "--non", "--seq", "500", "--format", "cbor", "--json", "/th/a2", `{"t":22}`)
-	var o outcome
-	if json.Unmarshal([]byte(out), &o) != nil || code != 0 || !o.Stored || o.Code != "2.04" || o.To != at(1) || o.RoundTripMS <= 0 {
-		t.Errorf("send --json: %d %s", code, out)
-	}
-	for args, want := range map[string]string{
-		"th/a/1 {}":                          "4.04 Not Found",
-		"th/a1 " + strings.Repeat("x", 1200): "4.13 Request Entity Too Large",
-	} {
-		code, out, err := command(t, nil, "", append([]string{"send", "--to", at(2)}, strings.Fields(args)...)...)
-		if code != 1 || !strings.HasPrefix(out, want) || err != "" {
-			t.Errorf("send %.20s: %d %s%s, want %s", args, code, out, err, want)
+	state := filepath.Join(t.TempDir(), "a2")
+	for n := range 2 {
+		code, out, _ = command(t, nil, "", "send", "--endpoint", at(1), "--endpoint", "coap://"+at(2)+"/", "--state", state, "--format", "cbor", "--json", "/th/a2", `{"t":22}`)
+		var o outcome
+		if json.Unmarshal([]byte(out), &o) != nil || code != 0 || o.Outcome != "delivered" || *o.Seq != uint32(n+1) || len(o.Attempts) != 1 || o.Attempts[0].Endpoint.String() != at(n+1) || o.Attempts[0].Answer.Code != "2.04" {
+			t.Errorf("send --json: %d %s", code, out)
 		}
 	}
 
@@ -92,63 +86,20 @@ func TestSendAndThings(t *testing.T) {
 	if err := l.Stop(t.Context(), "aws"); err != nil {
 		t.Fatal(err)
 	}
-	code, out, _ = command(t, nil, "", "send", "--to", at(3), "th/a1", `{"t":1}`)
-	if code != 1 || !strings.HasPrefix(out, "5.03 Service Unavailable after ") || !strings.Contains(out, " s (Max-Age)") {
+	code, out, _ = command(t, nil, "", "send", "--endpoint", at(3), "th/a1", `{"t":1}`)
+	if code != 1 || !strings.HasPrefix(out, "busy: CON to "+at(3)+", 5.03 after ") || !strings.Contains(out, "(Max-Age ") {
 		t.Errorf("send with the queue service stopped: %d %s", code, out)
 	}
 }
 
-// What a device hears, or does not hear, is explained; only 2.04 is a success.
-func TestNoAnswer(t *testing.T) {
-	deaf, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer deaf.Close()
-	for _, kind := range []string{"--json=false", "--non"} {
-		code, out, _ := command(t, nil, "", "send", kind, "--timeout", "100ms", "--to", deaf.LocalAddr().String(), "th/a1", "1")
-		want := fmt.Sprintf("no answer from %s within 100ms. Whether the report is stored is unknown: send it again, with the same --seq, to the next address.\n", deaf.LocalAddr())
-		if code != 1 || out != want {
-			t.Errorf("%s, a deaf address: %d %s", kind, code, out)
-		}
-	}
-	nobody := deaf.LocalAddr().String()
-	deaf.Close()
-	code, out, _ := command(t, nil, "", "send", "--timeout", "1s", "--to", nobody, "th/a1", "1")
-	if want := "nobody listens at " + nobody + ": start coapctl lab, or give --to. The report is not stored.\n"; code != 1 || out != want {
-		t.Errorf("nobody there: %d %s", code, out)
-	}
-	var o outcome
-	code, out, _ = command(t, nil, "", "send", "--json", "--timeout", "1s", "--to", nobody, "th/a1", "1")
-	if json.Unmarshal([]byte(out), &o) != nil || code != 1 || o.Stored || o.Error == "" {
-		t.Errorf("nobody there, --json: %d %s", code, out)
-	}
-}
-
-func TestExplain(t *testing.T) {
-	age := uint32(12)
-	c := sendCommand{Timeout: time.Second}
-	for _, tt := range []struct {
-		o    outcome
-		err  error
-		want string
-	}{
-		{outcome{Code: "5.03", RoundTripMS: 700, MaxAge: &age}, nil, "5.03 Service Unavailable after 700.0 ms: no queue has confirmed the report. Send it to the next address at once, to this one after 12 s (Max-Age)."},
-		{outcome{Code: "5.03"}, nil, "5.03 Service Unavailable after 0.0 ms: no queue has confirmed the report. Send it to the next address at once, to this one later."},
-		{outcome{Code: "4.29"}, nil, "4.29 Too Many Requests after 0.0 ms: this device sends too fast. The report is not stored."},
-		{outcome{Code: "4.02", RoundTripMS: 1.25}, nil, "4.02 after 1.2 ms: the report is not stored."},
-		{outcome{To: "h:1"}, errors.New("odd"), "send to h:1: odd"},
-	} {
-		if got := c.explain(tt.o, tt.err); got != tt.want {
-			t.Errorf("got  %s\nwant %s", got, tt.want)
-		}
-	}
-	for to, want := range map[string]string{
+// Addresses as people write them.
+func TestParseEndpoint(t *testing.T) {
+	for text, want := range map[string]string{
 		"192.0.2.1": "192.0.2.1:5683", "192.0.2.1:1": "192.0.2.1:1", "coap://192.0.2.1/": "192.0.2.1:5683",
-		"2001:db8::1": "[2001:db8::1]:5683", "[2001:db8::1]": "[2001:db8::1]:5683", "coap://[2001:db8::1]:9": "[2001:db8::1]:9", "host": "host:5683",
+		"2001:db8::1": "[2001:db8::1]:5683", "[2001:db8::1]": "[2001:db8::1]:5683", "coap://[2001:db8::1]:9": "[2001:db8::1]:9",
 	} {
-		if got := withPort(to); got != want {
-			t.Errorf("%s: %s, want %s", to, got, want)
+		if got, err := parseEndpoint(text); err != nil || got.String() != want {
+			t.Errorf("%s: %s, %v, want %s", text, got, err, want)
 		}
 	}
 }
@@ -218,7 +169,7 @@ dist/coapctl send th/a1 '{"t":22}' && dist/coapctl things
 		four[i] = netip.AddrPortFrom(four[0].Addr(), uint16(7000+i))
 	}
 	got = introduction(lab.NewPlan(four, netip.MustParseAddrPort("127.0.0.1:7004"), page, time.Second, time.Second), "coapctl")
-	for _, want := range []string{"coap://127.0.0.1:7001/th/a1", "coapctl send --to 127.0.0.1:7000 th/a1", "coapctl things --endpoint http://127.0.0.1:7004\n"} {
+	for _, want := range []string{"coap://127.0.0.1:7001/th/a1", "coapctl send --endpoint 127.0.0.1:7000 th/a1", "coapctl things --endpoint http://127.0.0.1:7004\n"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q is missing in\n%s", want, got)
 		}

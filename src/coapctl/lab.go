@@ -66,8 +66,10 @@ func introduction(p lab.Plan, program string) string {
 
 	to := p.Ingestors[1].CoAP
 	var sendTo, endpoint string
-	if p.Ingestors[0].CoAP != defaultTo {
-		sendTo = " --to " + p.Ingestors[0].CoAP.String()
+	for i, in := range p.Ingestors {
+		if in.CoAP.String() != defaultEndpoints[i] {
+			sendTo = " --endpoint " + p.Ingestors[0].CoAP.String()
+		}
 	}
 	if p.Endpoint() != defaultEndpoint {
 		endpoint = " --endpoint " + p.Endpoint()

@@ -20,7 +20,7 @@ import (
 
 type commands struct {
 	Lab     labCommand     `cmd:"" help:"Run the whole system on this machine: four ingestors, both regions, AWS."`
-	Send    sendCommand    `cmd:"" help:"Be a device: post one report."`
+	Send    sendCommand    `cmd:"" help:"Be a device: report once, or again and again."`
 	Things  thingsCommand  `cmd:"" help:"List the things of AWS IoT, or show one thing's shadow."`
 	Version versionCommand `cmd:"" help:"Print the version of this program."`
 }
@@ -71,7 +71,7 @@ func run(args, environment []string, s streams) int {
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(s),
-		kong.Vars{"to": defaultTo.String(), "endpoint": defaultEndpoint, "region": lab.Primary},
+		kong.Vars{"endpoint": defaultEndpoint, "region": lab.Primary},
 	)
 	parsed, err := parser.Parse(args)
 	switch {

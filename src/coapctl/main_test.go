@@ -4,6 +4,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"coap-for-aws-iot/src/lab"
 )
@@ -13,6 +14,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) == 3 && os.Args[1] == lab.ChildCommand {
 		lab.Child(os.Args[2])
 	}
+	time.Local = time.UTC // what is printed for a person is the same everywhere
 	os.Exit(m.Run())
 }
 
@@ -37,7 +39,21 @@ func TestFaultyCalls(t *testing.T) {
 		{"lab --frob", "", 2, `unknown flag --frob: see coapctl lab --help`},
 		{"lab extra", "", 2, `unexpected argument extra: see coapctl lab --help`},
 		{"send th/a1", "", 2, `expected "<payload>": see coapctl send --help`},
-		{"send --seq x th/a1 {}", "", 2, `--seq: expected a valid 64 bit uint but got "x": see coapctl send --help`},
+		{"send --count x th/a1 {}", "", 2, `--count: expected a valid 64 bit int but got "x": see coapctl send --help`},
+		{"send --count 2 th/a1 {}", "", 1, `--count is for a stream: give --every too`},
+		{"send --count=-1 --every 1s th/a1 {}", "", 1, `--count -1: want 1 or more`},
+		{"send --every 1500ms th/a1 {}", "", 1, `--every 1.5s: want whole seconds, a year at most`},
+		{"send --hard-limit=-4h th/a1 {}", "", 1, `--hard-limit -4h: want whole seconds, a year at most`},
+		{"send --window 900ms th/a1 {}", "", 1, `--window 900ms: want 1s or more, less than 45s`},
+		{"send --window 45s th/a1 {}", "", 1, `--window 45s: want 1s or more, less than 45s`},
+		{"send th {}", "", 1, `th: want type/id, such as th/a1`},
+		{"send th/a/1 {}", "", 1, `device th/a/1: type and id are each 1 to 128 of a-z A-Z 0-9 : _ -`},
+		{"send --format json th/a1 {", "", 1, `the payload is not JSON: quote it as in '{"t":21.5}', or choose another --format`},
+		{"send --endpoint ingestor.example.com th/a1 {}", "", 1, `--endpoint "ingestor.example.com": want an IP address and a port, such as 127.0.0.1:5683`},
+		{"send --endpoint 127.0.0.1 --endpoint coap://127.0.0.1:5683/ th/a1 {}", "", 1, `endpoint 127.0.0.1:5683 comes twice`},
+		{"send --endpoint 1.1.1.1 --endpoint 1.1.1.2 --endpoint 1.1.1.3 --endpoint 1.1.1.4 --endpoint 1.1.1.5 th/a1 {}", "", 1, `a device has 1 to 4 endpoints, not 5`},
+		{"send --state send.go th/a1 {}", "", 1, `--state send.go is not a file of coapctl send: name another, which it makes`},
+		{"send th/a1 " + strings.Repeat("x", 1025), "", 1, `the payload has 1025 bytes: a report is one datagram of at most 1152 bytes, its payload at most 1024`},
 		{"things --aws --endpoint http://127.0.0.1:1", "", 2, `--endpoint and --aws can't be used together: see coapctl things --help`},
 		{"things --endpoint 127.0.0.1", "", 1, `endpoint "127.0.0.1": want a URL such as http://127.0.0.1:4566`},
 		{"things --endpoint http://127.0.0.1:1", "", 1, `nobody listens at http://127.0.0.1:1: start coapctl lab, or give --endpoint, or --aws for the real AWS`},
@@ -57,7 +73,7 @@ func TestHelp(t *testing.T) {
 	for args, want := range map[string][]string{
 		"--help":        {"lab ", "send ", "things ", "version "},
 		"lab --help":    {"--coap", "--aws", "--http", "127.0.0.1:4566", "127.0.0.1:8080", "ready"},
-		"send --help":   {"--to", "--non", "--format", "--seq", "--timeout", "--json", "127.0.0.1:5683", "exit code"},
+		"send --help":   {"--endpoint", "--every", "--count", "--hard-limit", "--window", "--state", "--format", "--urgent", "--json", "127.0.0.1 to 127.0.0.4", "(1s)", "exit code", "s=1f4"},
 		"things --help": {"--json", "--endpoint", "--aws", "--region", "http://127.0.0.1:4566", "us-east-1"},
 	} {
 		code, out, err := command(t, nil, "", strings.Fields(args)...)

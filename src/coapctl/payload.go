@@ -11,54 +11,74 @@ import (
 	"strings"
 
 	"github.com/fxamacker/cbor/v2"
-	"github.com/plgd-dev/go-coap/v3/message"
 )
 
-// encodePayload returns the bytes of a payload that a user has typed, and their
-// Content-Format. "-" means the bytes of in, as they are.
-func encodePayload(typed, format string, in io.Reader) ([]byte, message.MediaType, error) {
-	payload := []byte(typed)
-	raw := typed == "-"
-	if raw {
-		var err error
-		if payload, err = io.ReadAll(in); err != nil {
-			return nil, 0, fmt.Errorf("read the payload from stdin: %w", err)
-		}
+// text is a payload as the user has given it.
+type text struct {
+	bytes []byte
+	raw   bool // from stdin: sent as it is
+}
+
+// readText returns a payload that was typed; "-" means all of in.
+func readText(typed string, in io.Reader) (text, error) {
+	if typed != "-" {
+		return text{bytes: []byte(typed)}, nil
+	}
+	b, err := io.ReadAll(in)
+	if err != nil {
+		return text{}, fmt.Errorf("read the payload from stdin: %w", err)
+	}
+	return text{bytes: b, raw: true}, nil
+}
+
+// Content-Formats (RFC 7252, section 12.3; RFC 8949, section 9.4).
+const (
+	textPlain   = 0
+	octetStream = 42
+	appJSON     = 50
+	appCBOR     = 60
+)
+
+// encode returns the bytes of the nth payload and their Content-Format.
+func (t text) encode(n int, format string) ([]byte, int, error) {
+	payload := t.bytes
+	if !t.raw {
+		payload = bytes.ReplaceAll(payload, []byte("{n}"), strconv.AppendInt(nil, int64(n), 10))
 	}
 	switch format {
 	case "":
 		if json.Valid(payload) && strings.ContainsAny(string(payload[:1]), "{[") {
-			return payload, message.AppJSON, nil
+			return payload, appJSON, nil
 		}
-		return payload, message.TextPlain, nil
+		return payload, textPlain, nil
 	case "json":
 		if !json.Valid(payload) {
 			return nil, 0, errors.New("the payload is not JSON: quote it as in '{\"t\":21.5}', or choose another --format")
 		}
-		return payload, message.AppJSON, nil
+		return payload, appJSON, nil
 	case "text":
-		return payload, message.TextPlain, nil
+		return payload, textPlain, nil
 	case "cbor":
-		if raw {
-			return payload, message.AppCBOR, nil
+		if t.raw {
+			return payload, appCBOR, nil
 		}
 		encoded, err := cborOf(payload)
-		return encoded, message.AppCBOR, err
+		return encoded, appCBOR, err
 	case "octets":
-		if raw {
-			return payload, message.AppOctets, nil
+		if t.raw {
+			return payload, octetStream, nil
 		}
-		octets, err := hex.DecodeString(typed)
+		octets, err := hex.DecodeString(string(payload))
 		if err != nil {
 			return nil, 0, fmt.Errorf("the payload is not in hex, such as 0aff: %w", err)
 		}
-		return octets, message.AppOctets, nil
+		return octets, octetStream, nil
 	}
-	n, err := strconv.ParseUint(format, 10, 16)
+	number, err := strconv.ParseUint(format, 10, 16)
 	if err != nil {
 		return nil, 0, fmt.Errorf("--format %s: want json, cbor, text, octets or the number of a Content-Format (RFC 7252, section 12.3)", format)
 	}
-	return payload, message.MediaType(n), nil
+	return payload, int(number), nil
 }
 
 // cborOf turns JSON text into CBOR. Whole numbers become integers.

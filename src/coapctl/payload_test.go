@@ -4,32 +4,38 @@ import (
 	"encoding/hex"
 	"strings"
 	"testing"
-
-	"github.com/plgd-dev/go-coap/v3/message"
 )
 
 func TestEncodePayload(t *testing.T) {
 	for _, tt := range []struct {
 		typed, format, stdin string
 		want                 string // in hex where format is cbor or octets
-		number               message.MediaType
+		number               int
 	}{
-		{`{"t":21.5}`, "", "", `{"t":21.5}`, message.AppJSON},
-		{`[1]`, "", "", `[1]`, message.AppJSON},
-		{`21.5`, "", "", `21.5`, message.TextPlain},
-		{`{"t":`, "", "", `{"t":`, message.TextPlain},
-		{``, "", "", ``, message.TextPlain},
-		{`21.5`, "json", "", `21.5`, message.AppJSON},
-		{`{"t":21.5}`, "text", "", `{"t":21.5}`, message.TextPlain},
-		{`{"t":21.5,"n":[1,-1,1e3,null]}`, "cbor", "", "a2616e840120f963d0f66174f94d60", message.AppCBOR},
-		{`18446744073709551615`, "cbor", "", "fa5f800000", message.AppCBOR},
-		{`0aff`, "octets", "", "0aff", message.AppOctets},
-		{`[{"n":"t","v":1}]`, "110", "", `[{"n":"t","v":1}]`, message.AppSenmlJSON},
-		{"-", "", `{"t":1}`, `{"t":1}`, message.AppJSON},
-		{"-", "octets", "\x00\xff", "00ff", message.AppOctets},
-		{"-", "cbor", "\xa0", "a0", message.AppCBOR},
+		{`{"t":21.5}`, "", "", `{"t":21.5}`, appJSON},
+		{`[1]`, "", "", `[1]`, appJSON},
+		{`21.5`, "", "", `21.5`, textPlain},
+		{`{"t":`, "", "", `{"t":`, textPlain},
+		{``, "", "", ``, textPlain},
+		{`21.5`, "json", "", `21.5`, appJSON},
+		{`{"t":21.5}`, "text", "", `{"t":21.5}`, textPlain},
+		{`{"t":21.5,"n":[1,-1,1e3,null]}`, "cbor", "", "a2616e840120f963d0f66174f94d60", appCBOR},
+		{`18446744073709551615`, "cbor", "", "fa5f800000", appCBOR},
+		{`0aff`, "octets", "", "0aff", octetStream},
+		{`[{"n":"t","v":1}]`, "110", "", `[{"n":"t","v":1}]`, 110},
+		{`{"n":{n},"m":{n}}`, "", "", `{"n":7,"m":7}`, appJSON},
+		{`{"n":{n}}`, "cbor", "", "a1616e07", appCBOR},
+		{`{n}{n}`, "octets", "", "77", octetStream},
+		{"-", "", `{n}`, `{n}`, textPlain},
+		{"-", "", `{"t":1}`, `{"t":1}`, appJSON},
+		{"-", "octets", "\x00\xff", "00ff", octetStream},
+		{"-", "cbor", "\xa0", "a0", appCBOR},
 	} {
-		payload, number, err := encodePayload(tt.typed, tt.format, strings.NewReader(tt.stdin))
+		text, err := readText(tt.typed, strings.NewReader(tt.stdin))
+		if err != nil {
+			t.Fatal(err)
+		}
+		payload, number, err := text.encode(7, tt.format)
 		got := string(payload)
 		if tt.format == "cbor" || tt.format == "octets" {
 			got = hex.EncodeToString(payload)
@@ -46,7 +52,7 @@ func TestEncodePayload(t *testing.T) {
 		{`{}`, "yaml", "want json, cbor, text, octets or the number"},
 		{`{}`, "65536", "want json, cbor, text, octets or the number"},
 	} {
-		if _, _, err := encodePayload(tt.typed, tt.format, nil); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, _, err := (text{bytes: []byte(tt.typed)}).encode(1, tt.format); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s --format %s: %v, want %s", tt.typed, tt.format, err, tt.want)
 		}
 	}

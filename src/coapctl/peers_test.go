@@ -308,7 +308,7 @@ func testREADME(t *testing.T, program string) {
 	}
 	here := strings.NewReplacer(
 		"127.0.0.", "127.0.9.",
-		"dist/coapctl send", program+" send --to "+peerEndpoints[0],
+		"dist/coapctl send", program+" send --endpoint "+peerEndpoints[0],
 		"dist/coapctl things", program+" things --endpoint "+peerAWS,
 	)
 	var transcript strings.Builder

@@ -1,171 +1,152 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
-	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
-	"github.com/plgd-dev/go-coap/v3/message"
-	"github.com/plgd-dev/go-coap/v3/message/codes"
-	"github.com/plgd-dev/go-coap/v3/net/blockwise"
-	"github.com/plgd-dev/go-coap/v3/options"
-	"github.com/plgd-dev/go-coap/v3/udp"
+	"coap-for-aws-iot/src/device"
+	"coap-for-aws-iot/src/device/client"
+	"coap-for-aws-iot/src/lab"
 )
 
-// defaultTo is the first address of a lab.
-var defaultTo = netip.MustParseAddrPort("127.0.0.1:5683")
+// defaultEndpoints are the addresses of a lab, in firmware order.
+var defaultEndpoints = [device.N]string{"127.0.0.1:5683", "127.0.0.2:5683", "127.0.0.3:5683", "127.0.0.4:5683"}
 
 type sendCommand struct {
-	Device  string        `arg:"" name:"type/id" help:"Thing type and thing name, such as th/a1."`
-	Payload string        `arg:"" help:"What the device says, such as '{\"t\":21.5}'; - for the bytes of stdin."`
-	To      string        `placeholder:"ADDRESS" default:"${to}" help:"Ingestor to send to (${default})."`
-	Non     bool          `help:"Send a NON, which is never sent again, in place of a CON."`
-	Format  string        `placeholder:"FORMAT" help:"json, cbor (typed as JSON), text, octets (typed in hex), or the number of a Content-Format. Default: json for an object or array, else text."`
-	Seq     *uint64       `placeholder:"N" help:"The device's sequence number, greater with each report."`
-	Timeout time.Duration `default:"5s" help:"How long to wait for the answer (${default})."`
-	JSON    bool          `name:"json" help:"Write the outcome as one line of JSON."`
+	Device    string        `arg:"" name:"type/id" help:"Thing type and thing name, such as th/a1."`
+	Payload   string        `arg:"" help:"What the device says, such as '{\"t\":21.5}'; {n} in it is the number of the check-in. - for the bytes of stdin, as they are."`
+	Endpoint  []string      `placeholder:"ADDRESS" sep:"none" help:"Ingestor to report to; up to four times, neighbours in different regions. Default: the four of the lab, 127.0.0.1 to 127.0.0.4."`
+	Every     time.Duration `placeholder:"TIME" help:"A stream: check in again and again with so much sleep, an eighth more or less, between. Ctrl-C ends it."`
+	Count     int           `placeholder:"N" help:"End the stream after so many check-ins."`
+	HardLimit time.Duration `placeholder:"TIME" help:"Send NONs, which nobody acknowledges, while the last acknowledgement is younger than this, such as 4h. Default: each report is a CON and verified."`
+	Window    time.Duration `placeholder:"TIME" default:"1s" help:"How long to listen at least (${default}); 5s has room for another address in the same check-in."`
+	State     string        `placeholder:"FILE" help:"Keep here what the device must not forget. One file for each device, one process at a time."`
+	Format    string        `placeholder:"FORMAT" help:"json, cbor (typed as JSON), text, octets (typed in hex), or the number of a Content-Format. Default: json for an object or array, else text."`
+	Urgent    bool          `help:"Send whatever the policy holds back, and as a CON."`
+	JSON      bool          `name:"json" help:"Write a line of JSON for each check-in."`
 }
 
 // Help is what --help says beside the flags.
 func (sendCommand) Help() string {
-	return `The exit code is 0 only if the ingestor says that a queue holds the report.`
+	return `It follows the delivery policy of docs/device.md, as firmware does: which address comes next, how long to listen, when to send again, whom to leave alone.
+
+With --state the device has a memory from call to call: its next address, the round trip, who asked to be left alone, and the numbers of its reports (s=1f4), by which copies are recognised. Without it everything is forgotten with the process, and because numbers would go back then, none are sent.
+
+The exit code is 0 only if the last check-in was delivered (2.04: a queue holds the report), or sent as --hard-limit wants it: unverified.`
 }
 
-// An outcome is what became of a report, for --json.
-type outcome struct {
-	To          string  `json:"to"`
-	Stored      bool    `json:"stored"`
-	Code        string  `json:"code,omitempty"` // such as "2.04"; empty: no answer
-	RoundTripMS float64 `json:"roundTripMs"`
-	MaxAge      *uint32 `json:"maxAge,omitempty"` // seconds
-	Error       string  `json:"error,omitempty"`  // why there is no answer
-}
-
-// Run posts one report and says what came back.
+// Run is a device for one check-in, or a stream of them.
 func (c *sendCommand) Run(ctx context.Context, s streams) error {
-	payload, format, err := encodePayload(c.Payload, c.Format, s.in)
+	text, err := readText(c.Payload, s.in)
 	if err != nil {
 		return err
 	}
-	o, err := c.post(ctx, payload, format)
-	if err != nil && ctx.Err() != nil {
-		return fmt.Errorf("interrupted: whether the report is stored is unknown")
+	if _, _, err := text.encode(1, c.Format); err != nil {
+		return err
+	}
+	config, err := c.config()
+	if err != nil {
+		return err
+	}
+	return c.report(ctx, config, text, s)
+}
+
+// report says what became of each check-in.
+func (c *sendCommand) report(ctx context.Context, config client.Config, text text, s streams) (err error) {
+	d, err := client.New(config)
+	if errors.Is(err, client.ErrMemory) {
+		return fmt.Errorf("--state %s is not a file of coapctl send: name another, which it makes", c.State)
 	}
 	if err != nil {
-		o.Error = err.Error()
+		return err
+	}
+	defer func() {
+		if closing := d.Close(); err == nil {
+			err = closing
+		}
+	}()
+
+	stream := stream{device: d, text: text, format: c.Format, urgent: c.Urgent, n: 1}
+	if c.Every > 0 {
+		stream.n = c.Count // 0: no end
 	}
 	if c.JSON {
-		if err := json.NewEncoder(s.out).Encode(o); err != nil {
-			return err
-		}
-	} else {
-		fmt.Fprintln(s.out, c.explain(o, err))
+		stream.show = jsonLines(s.out, c.Every > 0)
+		return stream.run(ctx)
 	}
-	if !o.Stored {
-		return silent{errors.New("not stored")}
+	told := narrator{config: config, every: c.Every > 0, out: s.out}
+	if c.Every == 0 {
+		stream.show = told.tell
+		return stream.run(ctx)
 	}
-	return nil
+	tally := newTally(config.Endpoints)
+	stream.show = func(n int, r client.Result, state device.State) error {
+		tally.add(r)
+		return told.tell(n, r, state)
+	}
+	err = stream.run(ctx)
+	return errors.Join(err, tally.write(s.out))
 }
 
-// post sends the report and waits for its answer. An error means that there was none.
-func (c *sendCommand) post(ctx context.Context, payload []byte, format message.MediaType) (outcome, error) {
-	o := outcome{To: withPort(c.To)}
-	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
-	defer cancel()
-	broken := make(chan error, 8) // what the socket said, which go-coap tells only a function
-	conn, err := udp.Dial(o.To,
-		options.WithContext(ctx),
-		options.WithErrors(func(err error) {
-			select {
-			case broken <- err:
-			default:
-			}
-		}),
-		options.WithBlockwise(false, blockwise.SZX1024, c.Timeout), // a report is one datagram
-	)
-	if err != nil {
-		return o, err
+// config is the flags as the client wants them. A firmware's constants are brought into
+// range in silence; a person is told.
+func (c *sendCommand) config() (client.Config, error) {
+	var config client.Config
+	var ok bool
+	if config.Type, config.ID, ok = strings.Cut(strings.TrimPrefix(c.Device, "/"), "/"); !ok {
+		return config, fmt.Errorf("%s: want type/id, such as th/a1", c.Device)
 	}
-	defer conn.Close()
-	request, err := conn.NewPostRequest(ctx, "/"+strings.TrimPrefix(c.Device, "/"), format, bytes.NewReader(payload))
-	if err != nil {
-		return o, err
-	}
-	if c.Seq != nil {
-		request.AddQuery("s=" + strconv.FormatUint(*c.Seq, 16))
-	}
-	request.SetType(message.Confirmable)
-	if c.Non {
-		request.SetType(message.NonConfirmable)
-	}
-	started := time.Now()
-	response, err := conn.Do(request)
-	o.RoundTripMS = float64(time.Since(started).Microseconds()) / 1000
-	if err != nil {
-		if ctx.Err() == nil { // the socket has closed, and why comes a little later
-			select {
-			case why := <-broken:
-				err = errors.Join(why, err)
-			case <-ctx.Done():
-			}
-		}
-		return o, err
-	}
-	code := response.Code()
-	o.Code = fmt.Sprintf("%d.%02d", code>>5, code&31)
-	o.Stored = code == codes.Changed
-	if age, err := response.GetOptionUint32(message.MaxAge); err == nil {
-		o.MaxAge = &age
-	}
-	return o, nil
-}
-
-// explain says what became of a report and what a device does next.
-func (c *sendCommand) explain(o outcome, err error) string {
-	took := fmt.Sprintf("after %.1f ms", o.RoundTripMS)
 	switch {
-	case refused(err):
-		return fmt.Sprintf("nobody listens at %s: start coapctl lab, or give --to. The report is not stored.", o.To)
-	case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled):
-		return fmt.Sprintf("no answer from %s within %v. Whether the report is stored is unknown: send it again, with the same --seq, to the next address.", o.To, c.Timeout)
-	case err != nil:
-		return fmt.Sprintf("send to %s: %v", o.To, err)
+	case c.Count < 0:
+		return config, fmt.Errorf("--count %d: want 1 or more", c.Count)
+	case c.Count > 0 && c.Every == 0:
+		return config, errors.New("--count is for a stream: give --every too")
+	case c.Window < time.Second || c.Window >= 45*time.Second:
+		return config, fmt.Errorf("--window %v: want 1s or more, less than 45s", c.Window)
 	}
-	switch o.Code {
-	case "2.04":
-		return fmt.Sprintf("2.04 Changed %s: a queue holds the report.", took)
-	case "5.03":
-		again := "later"
-		if o.MaxAge != nil {
-			again = fmt.Sprintf("after %d s (Max-Age)", *o.MaxAge)
+	var err error
+	if config.Policy.Interval, err = wholeSeconds("--every", c.Every); err != nil {
+		return config, err
+	}
+	if config.Policy.HardLimit, err = wholeSeconds("--hard-limit", c.HardLimit); err != nil {
+		return config, err
+	}
+	config.Policy.WindowMin = uint32(c.Window.Milliseconds())
+	given := c.Endpoint
+	if len(given) == 0 {
+		given = defaultEndpoints[:]
+	}
+	for _, text := range given {
+		at, err := parseEndpoint(text)
+		if err != nil {
+			return config, fmt.Errorf("--endpoint %w", err)
 		}
-		return fmt.Sprintf("5.03 Service Unavailable %s: no queue has confirmed the report. Send it to the next address at once, to this one %s.", took, again)
-	case "4.29":
-		return fmt.Sprintf("4.29 Too Many Requests %s: this device sends too fast. The report is not stored.", took)
-	case "4.04":
-		return fmt.Sprintf("4.04 Not Found %s: want type/id, each 1 to 128 of a-z A-Z 0-9 : _ -, of a type that is allowed there. The report is not stored.", took)
-	case "4.13":
-		return fmt.Sprintf("4.13 Request Entity Too Large %s: a report is one datagram of at most 1152 bytes. The report is not stored.", took)
+		config.Endpoints = append(config.Endpoints, at)
 	}
-	return fmt.Sprintf("%s %s: the report is not stored.", o.Code, took)
+	if c.State != "" {
+		config.Memory = client.File(c.State)
+	}
+	return config, nil
 }
 
-// withPort completes an address: with or without coap://, with or without a port.
-func withPort(to string) string {
-	to = strings.TrimSuffix(strings.TrimPrefix(to, "coap://"), "/")
-	if _, _, err := net.SplitHostPort(to); err == nil {
-		return to
+// wholeSeconds is a flag's time in seconds, 0 if it was not given.
+func wholeSeconds(flag string, d time.Duration) (uint32, error) {
+	const year = 366 * 24 * time.Hour
+	if d < 0 || d > year || d%time.Second != 0 {
+		return 0, fmt.Errorf("%s %s: want whole seconds, a year at most", flag, short(d))
 	}
-	return net.JoinHostPort(strings.Trim(to, "[]"), "5683")
+	return uint32(d / time.Second), nil
 }
 
-// refused reports whether an error says that nobody listens.
-func refused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
+// parseEndpoint reads an address with or without coap://, with or without a port.
+func parseEndpoint(text string) (netip.AddrPort, error) {
+	text = strings.TrimSuffix(strings.TrimPrefix(text, "coap://"), "/")
+	if addr, ok := strings.CutPrefix(text, "["); ok && strings.HasSuffix(addr, "]") {
+		text = strings.TrimSuffix(addr, "]")
+	}
+	return lab.ParseAddress(text, 5683)
+}
