@@ -113,7 +113,7 @@ func (d *device) run() {
 		fields := d.fields(n)
 		payload, format := d.encode(fields)
 		reading := w.sent(d.thingType, d.name, fields)
-		acked := d.transmit("/"+d.thingType+"/"+d.name, payload, format, func() { w.acked(reading) })
+		acked := d.transmit("/"+d.thingType+"/"+d.name, payload, format, func() { w.acked(d, reading) })
 		w.add("readings", 1)
 		if !acked {
 			w.add("unacknowledged readings", 1)

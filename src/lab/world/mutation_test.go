@@ -46,8 +46,14 @@ var mutations = []mutation{
 		"	h.Write(datagram)\n",
 		""},
 	{"done called twice", "queue/sender.go",
-		"			done(err)\n",
-		"			done(err)\n			done(err)\n"},
+		"		done(err)\n",
+		"		done(err)\n		done(err)\n"},
+	{"fallback acknowledges before confirmation", "queue/route.go",
+		"			call(c.second, rest)\n",
+		"			call(c.second, rest)\n			for _, i := range rest {\n				d.end(i, c.second, nil)\n			}\n"},
+	{"fallback signs for its own region", "queue/client.go",
+		"	cfg.Region = region\n",
+		""},
 }
 
 // Each mutation is caught within 200 worlds, and most within the first.

@@ -61,8 +61,14 @@ func (h *host) start() {
 			cfg.IgnoreSources = append(cfg.IgnoreSources, other.addr.Addr())
 		}
 	}
-	q := queue.New(queue.NewClient(d.wire.config()), cfg.QueueURL)
-	in := ingestor.New(cfg, []udp.Socket{socket}, q, quiet)
+	cfg.FallbackRegion = primary
+	if h.region == primary {
+		cfg.FallbackRegion = secondary
+	}
+	cfg.FallbackQueueURL = w.queueURL(cfg.FallbackRegion)
+	q := queue.At(d.wire.config(), cfg.Region, cfg.QueueURL)
+	fallback := queue.At(d.wire.config(), cfg.FallbackRegion, cfg.FallbackQueueURL)
+	in := ingestor.New(cfg, []udp.Socket{socket}, q, fallback, quiet)
 	ctx, stop := context.WithCancel(context.Background())
 	d.stop = stop
 	go func() { in.Run(ctx); close(d.ended) }()

@@ -1,7 +1,9 @@
 package world
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
@@ -67,6 +69,9 @@ func (x *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, errKilled
 	}
 	at := target(r)
+	if err := x.checkQueue(r, at); err != nil {
+		return nil, err
+	}
 	cut := func() bool {
 		return w.cut(x.region, at) || w.cut(x.host, service(r)) || w.cut(x.host, at)
 	}
@@ -112,6 +117,34 @@ func (x *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, lost(r.Context(), w, x.host)
 	}
 	return response, nil
+}
+
+// checkQueue finds the call that AWS would take to another queue than the one it names: a
+// client reaches the endpoint of the region that it signs for, and there is a queue of the
+// same name in each. It also counts what goes to the fallback queue.
+func (x *wire) checkQueue(r *http.Request, signed string) error {
+	if service(r) != "sqs" {
+		return nil
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	var in struct {
+		QueueURL string `json:"QueueUrl"`
+		Entries  []json.RawMessage
+	}
+	if err := json.Unmarshal(body, &in); err != nil {
+		return err
+	}
+	if !strings.HasPrefix(in.QueueURL, "http://aws.invalid/"+signed+"/") {
+		x.world.faulty("%s signs for %s and means the queue %s", x.host, signed, in.QueueURL)
+	}
+	if signed != x.region && x.host != "replicator" && len(in.Entries) > 0 {
+		x.world.add("bundles for a fallback queue", len(in.Entries))
+	}
+	return nil
 }
 
 // lost is what a caller sees of a network that is cut: an error at once, or nothing.
