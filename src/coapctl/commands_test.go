@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/netip"
 	"path/filepath"
 	"regexp"
@@ -89,6 +90,22 @@ func TestSendAndThings(t *testing.T) {
 	code, out, _ = command(t, nil, "", "send", "--endpoint", at(3), "th/a1", `{"t":1}`)
 	if code != 1 || !strings.HasPrefix(out, "busy: CON to "+at(3)+", 5.03 after ") || !strings.Contains(out, "(Max-Age ") {
 		t.Errorf("send with the queue service stopped: %d %s", code, out)
+	}
+}
+
+// On this machine the likely reason for silence is that no lab runs.
+func TestNobodyListens(t *testing.T) {
+	deaf, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer deaf.Close()
+	at := deaf.LocalAddr().String()
+	code, out, complaint := command(t, nil, "", "send", "--endpoint", at, "th/a1", "1")
+	want := "unverified: CON to " + at + ", silence\n" +
+		"Whether a queue holds the report is unknown. Send it again. If nobody listens there: coapctl lab.\n"
+	if code != 1 || out != want || complaint != "" {
+		t.Errorf("%d %s%s, want %s", code, out, complaint, want)
 	}
 }
 

@@ -75,7 +75,7 @@ func (t *narrator) explain(r client.Result, state device.State) string {
 	case device.Sent:
 		return fmt.Sprintf("A NON, unverified by design: the last acknowledgement is younger than %s (--hard-limit).", short(time.Duration(t.config.Policy.HardLimit)*time.Second))
 	case device.Unverified:
-		return t.silence(r)
+		return t.silence(r, state)
 	case device.Accepted:
 		return "Somebody has it, says an empty ACK, but nobody says that a queue holds it. Send it again."
 	case device.Rejected:
@@ -86,24 +86,27 @@ func (t *narrator) explain(r client.Result, state device.State) string {
 	return t.held(r, state)
 }
 
-func (t *narrator) silence(r client.Result) string {
+func (t *narrator) silence(r client.Result, state device.State) string {
 	why := "Whether a queue holds the report is unknown."
+	several := len(t.config.Endpoints) > 1
 	switch {
+	case t.every && several:
+		why += " The next check-in begins with the next address and listens longer."
 	case t.every:
-		why += " The next report goes to the next address, and is listened for longer."
-	case t.config.Memory != nil:
+		why += " The next check-in listens longer."
+	case t.config.Memory != nil && several:
 		why += " Send it again: the next call begins with the next address and listens longer."
-	case len(r.Attempts) == 1 && len(t.config.Endpoints) > 1:
+	case t.config.Memory != nil:
+		why += " Send it again: the next call listens longer."
+	case len(r.Attempts) == 1 && several:
 		why += " Send it again: --window 5s has room for another address, and with --state the next call begins with the next one."
 	default:
 		why += " Send it again."
 	}
-	for _, a := range r.Attempts {
-		if !a.Endpoint.Addr().IsLoopback() {
-			return why
-		}
+	if r.Attempts[0].Endpoint.Addr().IsLoopback() && !state.Acknowledged {
+		why += " If nobody listens there: coapctl lab."
 	}
-	return why + " If nobody listens there: coapctl lab."
+	return why
 }
 
 // refusal is of the last answer, the one that ended the check-in.
@@ -122,7 +125,7 @@ func (t *narrator) refusal(r client.Result, state device.State) string {
 		why = "Request Entity Too Large"
 	}
 	why += ". The report is not stored, and to repeat it would not help: it is dropped"
-	if state.Skip > 0 && (t.every || t.config.Memory != nil) {
+	if state.Skip > 0 {
 		why += fmt.Sprintf(", and so that this does not go on for ever the next %s skipped", check(state.Skip))
 	}
 	return why + "."

@@ -17,6 +17,7 @@ import (
 	"github.com/plgd-dev/go-coap/v3/message/codes"
 
 	"coap-for-aws-iot/src/coap"
+	"coap-for-aws-iot/src/device"
 	"coap-for-aws-iot/src/device/client"
 	"coap-for-aws-iot/src/udp"
 )
@@ -132,6 +133,9 @@ Whether a queue holds the report is unknown. Send it again.`},
 		{"silence with a memory", sendCommand{State: "state"}, []server{deaf, deaf}, false, `
 unverified s=1: CON to 192.0.2.1:5683, silence
 Whether a queue holds the report is unknown. Send it again: the next call begins with the next address and listens longer.`},
+		{"silence at the only address with a memory", sendCommand{State: "state"}, []server{deaf}, false, `
+unverified s=1: CON to 192.0.2.1:5683, silence
+Whether a queue holds the report is unknown. Send it again: the next call listens longer.`},
 		{"one says no", sendCommand{State: "state"}, []server{busy, stores}, true, `
 delivered s=1: CON to 192.0.2.1:5683, 5.03 after 10ms (Max-Age 26s)
                CON to 192.0.2.2:5683, 2.04 after 10ms
@@ -234,7 +238,7 @@ func TestStream(t *testing.T) {
           A queue holds the report.
 00:00:07  delivered: CON to 192.0.2.2:5683, 2.04 after 10ms; sleep 7s
 00:00:15  unverified: CON to 192.0.2.1:5683, silence; listened 1s; sleep 8s
-          Whether a queue holds the report is unknown. The next report goes to the next address, and is listened for longer.
+          Whether a queue holds the report is unknown. The next check-in begins with the next address and listens longer.
 00:00:23  delivered: CON to 192.0.2.2:5683, 2.04 after 10ms; sleep 7s
           A queue holds the report.
 00:00:30  delivered: CON to 192.0.2.1:5683, 2.04 after 10ms; sleep 7s
@@ -249,6 +253,50 @@ ADDRESS          CON   NON   2.xx   OTHER   SILENCE   MEAN ROUND TRIP
 			t.Errorf("%v, got\n%swant\n%s", err, out, want)
 		}
 	})
+}
+
+// Of several addresses that asked to be left alone, the first one that is free counts.
+func TestSoonest(t *testing.T) {
+	c := sendCommand{State: filepath.Join(t.TempDir(), "state")}
+	synctest.Test(t, func(t *testing.T) {
+		servers := []server{says(codes.ServiceUnavailable, 60), says(codes.ServiceUnavailable, 30), says(codes.ServiceUnavailable, 90)}
+		sends(t.Context(), t, c, servers...)
+		if out, _ := sends(t.Context(), t, c, servers...); !strings.Contains(out, "until 00:00:30 at least") {
+			t.Error(out)
+		}
+	})
+}
+
+// A no is an answer, and what never left is no transmission.
+func TestTally(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		no := func(n int, r coap.Request) []byte { return says(codes.ServiceUnavailable, 1)(n, r) }
+		out, err := sends(t.Context(), t, sendCommand{Every: 4 * time.Second, Count: 2}, no, stores)
+		const want = `
+2 check-ins in 4s: 2 delivered
+
+ADDRESS          CON   NON   2.xx   OTHER   SILENCE   MEAN ROUND TRIP
+192.0.2.1:5683   1     0     0      1       0         10ms
+192.0.2.2:5683   2     0     2      0       0         10ms
+`
+		if err != nil || !strings.HasSuffix(out, want) {
+			t.Errorf("%v, got\n%swant\n%s", err, out, want)
+		}
+		out, _ = sends(t.Context(), t, sendCommand{Every: time.Second, Count: 1})
+		if want := "192.0.2.1:5683   0     0     0      0       0         -\n"; !strings.HasSuffix(out, want) {
+			t.Errorf("offline: %s", out)
+		}
+	})
+}
+
+// Where a device was heard before, a lab runs.
+func TestHeardBefore(t *testing.T) {
+	at := netip.MustParseAddrPort("127.0.0.1:5683")
+	told := narrator{config: client.Config{Endpoints: []netip.AddrPort{at}}, every: true}
+	r := client.Result{Outcome: device.Unverified, Attempts: []client.Attempt{{Endpoint: at, Confirmable: true}}}
+	if got, want := told.explain(r, device.State{Acknowledged: true}), "Whether a queue holds the report is unknown. The next check-in listens longer."; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
 }
 
 // With a hard limit a stream verifies its first report only; sent is a success.
@@ -283,6 +331,7 @@ func TestInterrupted(t *testing.T) {
 	}{
 		{"asleep", stores, 5 * time.Second, "", "\n1 check-in in 5s: 1 delivered\n"},
 		{"asleep after silence", deaf, 5 * time.Second, "not delivered", "\n1 check-in in 5s: 1 unverified\n"},
+		{"asleep after silence at the only address", deaf, 5 * time.Second, "not delivered", "unknown. The next check-in listens longer.\n"},
 		{"awake", deaf, 500 * time.Millisecond, "interrupted: whether a queue holds the report is unknown", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
