@@ -6,15 +6,20 @@ import (
 	"time"
 
 	"coap-for-aws-iot/src/environ"
+	"coap-for-aws-iot/src/queue"
 )
 
 // Config is what an ingestor is told by its environment. README.md has the table.
 type Config struct {
-	Listen        []string      // COAP_LISTEN: UDP addresses
-	Sockets       int           // COAP_SOCKETS: per address, each with a reader of its own
-	Name          string        // COAP_NAME, such as use1-a
-	Region        string        // AWS_REGION
-	QueueURL      string        // COAP_QUEUE_URL
+	Listen   []string // COAP_LISTEN: UDP addresses
+	Sockets  int      // COAP_SOCKETS: per address, each with a reader of its own
+	Name     string   // COAP_NAME, such as use1-a
+	Region   string   // AWS_REGION
+	QueueURL string   // COAP_QUEUE_URL
+	// FallbackQueueURL is COAP_FALLBACK_QUEUE_URL, the other region's queue; empty: none.
+	// FallbackRegion is COAP_FALLBACK_REGION, or what that URL says.
+	FallbackQueueURL, FallbackRegion string
+
 	Linger        time.Duration // COAP_LINGER, see queue.Options
 	DedupMiB      int           // COAP_DEDUP_MIB: size of the duplicate table
 	IgnoreSources []netip.Addr  // COAP_IGNORE_SOURCES: the other ingestors, nobody else speaks from there
@@ -53,5 +58,25 @@ func FromEnviron(e *environ.Environ) Config {
 	if addr, parseErr := netip.ParseAddr(host); err != nil || parseErr != nil || !addr.IsLoopback() {
 		e.Fault("COAP_ADMIN", "a loopback address and port, such as 127.0.0.1:9683: it has no authentication")
 	}
+	c.readFallback(e)
 	return c
+}
+
+// readFallback insists on a region that is known and another one: a client that signs
+// for its own would find its own queue, and nobody would notice before that fails.
+func (c *Config) readFallback(e *environ.Environ) {
+	c.FallbackQueueURL = e.String("COAP_FALLBACK_QUEUE_URL", "")
+	inURL := queue.RegionOf(c.FallbackQueueURL)
+	c.FallbackRegion = e.String("COAP_FALLBACK_REGION", inURL)
+	switch {
+	case c.FallbackQueueURL == "" && c.FallbackRegion != "":
+		e.Fault("COAP_FALLBACK_QUEUE_URL", "the URL of the queue in COAP_FALLBACK_REGION, or neither of the two")
+	case c.FallbackQueueURL == "":
+	case c.FallbackRegion == "":
+		e.Fault("COAP_FALLBACK_REGION", "the region of the queue in COAP_FALLBACK_QUEUE_URL, such as eu-west-1, because that URL does not tell it")
+	case inURL != "" && inURL != c.FallbackRegion:
+		e.Fault("COAP_FALLBACK_REGION", "nothing, or the region in COAP_FALLBACK_QUEUE_URL: "+inURL)
+	case c.FallbackRegion == c.Region:
+		e.Fault("COAP_FALLBACK_QUEUE_URL", "a queue in another region than AWS_REGION, "+c.Region)
+	}
 }

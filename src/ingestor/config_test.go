@@ -33,3 +33,37 @@ func TestConfigFaults(t *testing.T) {
 		}
 	}
 }
+
+// A fallback without a region of its own would be this region's queue once more.
+func TestFallbackConfig(t *testing.T) {
+	const there = "https://sqs.eu-west-1.amazonaws.com/000000000000/reports"
+	for _, tt := range []struct {
+		name, url, region string
+		want              string // region
+		fault             string
+	}{
+		{"none", "", "", "", ""},
+		{"the URL tells", there, "", "eu-west-1", ""},
+		{"the lab's URL tells", "http://127.0.0.1:4566/eu-west-1/000000000000/coap-reports", "", "eu-west-1", ""},
+		{"both tell", there, "eu-west-1", "eu-west-1", ""},
+		{"only the region tells", "https://sqs.example.com/000000000000/reports", "eu-west-1", "eu-west-1", ""},
+		{"nobody tells", "https://sqs.example.com/000000000000/reports", "", "", `COAP_FALLBACK_REGION="": want the region of the queue in COAP_FALLBACK_QUEUE_URL, such as eu-west-1`},
+		{"they differ", there, "eu-central-1", "eu-central-1", `COAP_FALLBACK_REGION="eu-central-1": want nothing, or the region in COAP_FALLBACK_QUEUE_URL: eu-west-1`},
+		{"its own region", "https://sqs.us-east-1.amazonaws.com/000000000000/reports", "", "us-east-1", "want a queue in another region than AWS_REGION, us-east-1"},
+		{"a region without a queue", "", "eu-west-1", "eu-west-1", `COAP_FALLBACK_QUEUE_URL="": want the URL of the queue in COAP_FALLBACK_REGION`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			e := environ.New([]string{"COAP_NAME=use1-a", "AWS_REGION=us-east-1", "COAP_QUEUE_URL=u", "COAP_FALLBACK_QUEUE_URL=" + tt.url, "COAP_FALLBACK_REGION=" + tt.region})
+			c := FromEnviron(e)
+			if c.FallbackQueueURL != tt.url || c.FallbackRegion != tt.want {
+				t.Errorf("%q in %q", c.FallbackQueueURL, c.FallbackRegion)
+			}
+			switch err := e.ErrStrict(); {
+			case err == nil && tt.fault != "":
+				t.Errorf("no fault, want %s", tt.fault)
+			case err != nil && (tt.fault == "" || !strings.Contains(err.Error(), tt.fault)):
+				t.Errorf("fault %v, want %q", err, tt.fault)
+			}
+		})
+	}
+}

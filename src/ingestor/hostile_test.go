@@ -68,7 +68,7 @@ func TestHostileOverRealSockets(t *testing.T) {
 	q := queue.New(queue.NewClient(aws.Config{
 		Region: cfg.Region, HTTPClient: &http.Client{Transport: sqs}, Credentials: credentials.NewStaticCredentialsProvider("x", "x", ""),
 	}), cfg.QueueURL)
-	in := New(cfg, sockets, q, slog.New(slog.NewJSONHandler(io.Discard, nil)))
+	in := New(cfg, sockets, q, nil, slog.New(slog.NewJSONHandler(io.Discard, nil)))
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { in.Run(ctx); close(ended) }()

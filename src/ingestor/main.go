@@ -46,6 +46,12 @@ func serve(ctx context.Context, cfg Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	var fallback *queue.Queue
+	if cfg.FallbackQueueURL != "" {
+		if fallback, err = queue.Open(ctx, cfg.FallbackRegion, cfg.FallbackQueueURL); err != nil {
+			return err
+		}
+	}
 	admin, err := net.Listen("tcp", cfg.Admin)
 	if err != nil {
 		return fmt.Errorf("open the admin endpoint (COAP_ADMIN): %w", err)
@@ -62,7 +68,7 @@ func serve(ctx context.Context, cfg Config, log *slog.Logger) error {
 		}
 		sockets = append(sockets, opened...)
 	}
-	in := New(cfg, sockets, q, log)
+	in := New(cfg, sockets, q, fallback, log)
 
 	server := &http.Server{Handler: in.admin(), ReadHeaderTimeout: 5 * time.Second}
 	go func() {
@@ -73,7 +79,7 @@ func serve(ctx context.Context, cfg Config, log *slog.Logger) error {
 	defer server.Close()
 	go watch(ctx, log, sockets[0].LocalAddr())
 
-	log.Info("listening", "addresses", cfg.Listen, "queue", cfg.QueueURL)
+	log.Info("listening", "addresses", cfg.Listen, "queue", cfg.QueueURL, "fallback", cfg.FallbackQueueURL)
 	notify(log, daemon.SdNotifyReady)
 	go func() {
 		<-ctx.Done()

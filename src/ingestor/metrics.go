@@ -34,7 +34,7 @@ func newMetrics(in *Ingestor) *metrics {
 		registry:   prometheus.NewRegistry(),
 		received:   counter(metric.Received, "Datagrams that the sockets delivered."),
 		accepted:   counter(metric.Accepted, "Reports taken, on their way to the queue."),
-		stored:     counter(metric.Stored, "Reports that the queue has confirmed."),
+		stored:     counter(metric.Stored, "Reports that a queue has confirmed."),
 		acked:      counter(metric.Acked, "Reports whose 2.04 has left."),
 		duplicates: counter("duplicates", "Messages that were recognised as duplicates."),
 		unsent:     counter("unsent", "Replies that the kernel did not take."),
@@ -66,14 +66,25 @@ func newMetrics(in *Ingestor) *metrics {
 				}
 				return float64(n)
 			}),
-		sender("queue_calls", "SendMessageBatch calls started.", func(s queue.Stats) float64 { return float64(s.Calls) }, prometheus.CounterValue),
-		sender("queue_bundles", "Bundles sent in those calls.", func(s queue.Stats) float64 { return float64(s.Bundles) }, prometheus.CounterValue),
-		sender("queue_calls_in_flight", "SendMessageBatch calls that wait for their answer.", func(s queue.Stats) float64 { return float64(s.InFlight) }, prometheus.GaugeValue),
+		sender("queue_calls", "Loads of bundles started, each a SendMessageBatch call to this region's queue, to the other's or to both.", func(s queue.Stats) float64 { return float64(s.Calls) }, prometheus.CounterValue),
+		sender("queue_bundles", "Bundles in those loads.", func(s queue.Stats) float64 { return float64(s.Bundles) }, prometheus.CounterValue),
+		sender("queue_calls_in_flight", "Loads of bundles on their way.", func(s queue.Stats) float64 { return float64(s.InFlight) }, prometheus.GaugeValue),
 		sender("queue_held_bytes", "Bundles held, waiting and in flight.", func(s queue.Stats) float64 { return float64(s.HeldBytes) }, prometheus.GaugeValue),
+		sender("fallback_bundles", "Bundles sent to the other region's queue.", func(s queue.Stats) float64 { return float64(s.FallbackBundles) }, prometheus.CounterValue),
+		sender("fallback_stored", "Reports that the other region's queue was the first to confirm.", func(s queue.Stats) float64 { return float64(s.FallbackStored) }, prometheus.CounterValue),
+		sender("queue_down", "1 while this region's queue gets only probes.", func(s queue.Stats) float64 { return number(s.QueueDown) }, prometheus.GaugeValue),
+		sender("fallback_down", "1 while the other region's queue gets only probes.", func(s queue.Stats) float64 { return number(s.FallbackDown) }, prometheus.GaugeValue),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
+}
+
+func number(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
 }
 
 // refuse counts a refusal; the reasons are a small closed set.

@@ -148,6 +148,7 @@ var (
 type world struct {
 	t      *testing.T
 	sqs    *fakeSQS
+	other  http.RoundTripper // to the other region's queue; nil: there is none
 	net    *udp.Network
 	in     *Ingestor
 	stop   context.CancelFunc
@@ -160,8 +161,14 @@ type world struct {
 // drains in time.
 func inWorld(t *testing.T, change func(*Config), f func(w *world)) {
 	t.Helper()
+	inWorlds(t, change, nil, f)
+}
+
+// inWorlds is inWorld with a fallback queue in eu-west-1, unless other is nil.
+func inWorlds(t *testing.T, change func(*Config), other http.RoundTripper, f func(w *world)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, sqs: &fakeSQS{delay: 20 * time.Millisecond}, net: udp.NewNetwork(nil), log: new(bytes.Buffer)}
+		w := &world{t: t, other: other, sqs: &fakeSQS{delay: 20 * time.Millisecond}, net: udp.NewNetwork(nil), log: new(bytes.Buffer)}
 		w.device = w.listen(home)
 		w.in = w.start(endpoint, change)
 		f(w)
@@ -182,6 +189,9 @@ func inWorld(t *testing.T, change func(*Config), f func(w *world)) {
 func (w *world) start(at netip.AddrPort, change func(*Config)) *Ingestor {
 	w.t.Helper()
 	cfg := Config{Name: "use1-a", Region: "us-east-1", QueueURL: "https://sqs.us-east-1.amazonaws.com/1/reports", Linger: 5 * time.Millisecond, DedupMiB: 1, Clock: Clock{Now: time.Now}}
+	if w.other != nil {
+		cfg.FallbackQueueURL, cfg.FallbackRegion = "https://sqs.eu-west-1.amazonaws.com/000000000000/reports", "eu-west-1"
+	}
 	if change != nil {
 		change(&cfg)
 	}
@@ -189,10 +199,15 @@ func (w *world) start(at netip.AddrPort, change func(*Config)) *Ingestor {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	q := queue.New(queue.NewClient(aws.Config{
-		Region: cfg.Region, HTTPClient: &http.Client{Transport: w.sqs}, Credentials: credentials.NewStaticCredentialsProvider("x", "x", ""),
-	}), cfg.QueueURL)
-	in := New(cfg, []udp.Socket{socket}, q, slog.New(slog.NewJSONHandler(w.log, nil)))
+	wire := func(sqs http.RoundTripper) aws.Config {
+		return aws.Config{HTTPClient: &http.Client{Transport: sqs}, Credentials: credentials.NewStaticCredentialsProvider("x", "x", "")}
+	}
+	q := queue.At(wire(w.sqs), cfg.Region, cfg.QueueURL)
+	var fallback *queue.Queue
+	if w.other != nil {
+		fallback = queue.At(wire(w.other), cfg.FallbackRegion, cfg.FallbackQueueURL)
+	}
+	in := New(cfg, []udp.Socket{socket}, q, fallback, slog.New(slog.NewJSONHandler(w.log, nil)))
 	ctx, stop := context.WithCancel(w.t.Context())
 	w.stop = stop
 	ended := make(chan struct{})

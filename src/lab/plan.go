@@ -33,6 +33,8 @@ type Ingestor struct {
 	CoAP   netip.AddrPort `json:"coap"`  // UDP
 	Admin  netip.AddrPort `json:"admin"` // TCP, on loopback
 	Queue  string         `json:"queue"` // URL
+	// Fallback is the URL of the other region's queue.
+	Fallback string `json:"fallback"`
 
 	environ []string
 }
@@ -99,13 +101,17 @@ func NewPlan(coap [4]netip.AddrPort, awsAt, httpAt netip.AddrPort, timeout, visi
 		p.Queues = append(p.Queues, queue[region], dlq[region])
 	}
 	for i, name := range []string{"use1-a", "euw1-a", "use1-b", "euw1-b"} {
-		region := []string{Primary, Secondary}[i%2]
-		in := Ingestor{Name: name, Region: region, CoAP: coap[i], Admin: admin(coap[i]), Queue: queue[region].URL}
+		region, other := Primary, Secondary
+		if i%2 == 1 {
+			region, other = other, region
+		}
+		in := Ingestor{Name: name, Region: region, CoAP: coap[i], Admin: admin(coap[i]), Queue: queue[region].URL, Fallback: queue[other].URL}
 		in.environ = p.childEnviron(region,
 			"COAP_NAME="+name,
 			"COAP_LISTEN="+in.CoAP.String(),
 			"COAP_ADMIN="+in.Admin.String(),
 			"COAP_QUEUE_URL="+in.Queue,
+			"COAP_FALLBACK_QUEUE_URL="+in.Fallback,
 		)
 		p.Ingestors = append(p.Ingestors, in)
 	}

@@ -18,13 +18,14 @@ func testPlan() Plan {
 	return NewPlan(four, defaultAWS, defaultHTTP, defaultFunctionTimeout, 6*defaultFunctionTimeout)
 }
 
-// The plan is the picture: firmware order, each ingestor to its own region's queue, the
+// The plan is the picture: firmware order, each ingestor to its own region's queue and
+// with the other's to fall back on, the
 // replicator from the secondary to the primary, the processor at the primary.
 func TestPlan(t *testing.T) {
 	p := testPlan()
 	var got []string
 	for _, in := range p.Ingestors {
-		got = append(got, strings.Join([]string{in.Name, in.Region, in.CoAP.String(), in.Admin.String(), in.Queue}, " "))
+		got = append(got, strings.Join([]string{in.Name, in.Region, in.CoAP.String(), in.Admin.String(), in.Queue, in.Fallback}, " "))
 	}
 	for _, f := range p.Functions {
 		got = append(got, strings.Join([]string{f.Name, f.Region, f.Queue.ARN(), f.ARN()}, " "))
@@ -37,10 +38,10 @@ func TestPlan(t *testing.T) {
 		got = append(got, q.URL+" "+string(attributes))
 	}
 	want := []string{
-		"use1-a us-east-1 127.0.0.1:5683 127.0.0.1:9683 http://127.0.0.1:4566/us-east-1/000000000000/coap-reports",
-		"euw1-a eu-west-1 127.0.0.2:5683 127.0.0.2:9683 http://127.0.0.1:4566/eu-west-1/000000000000/coap-reports",
-		"use1-b us-east-1 127.0.0.3:5683 127.0.0.3:9683 http://127.0.0.1:4566/us-east-1/000000000000/coap-reports",
-		"euw1-b eu-west-1 127.0.0.4:5683 127.0.0.4:9683 http://127.0.0.1:4566/eu-west-1/000000000000/coap-reports",
+		"use1-a us-east-1 127.0.0.1:5683 127.0.0.1:9683 http://127.0.0.1:4566/us-east-1/000000000000/coap-reports http://127.0.0.1:4566/eu-west-1/000000000000/coap-reports",
+		"euw1-a eu-west-1 127.0.0.2:5683 127.0.0.2:9683 http://127.0.0.1:4566/eu-west-1/000000000000/coap-reports http://127.0.0.1:4566/us-east-1/000000000000/coap-reports",
+		"use1-b us-east-1 127.0.0.3:5683 127.0.0.3:9683 http://127.0.0.1:4566/us-east-1/000000000000/coap-reports http://127.0.0.1:4566/eu-west-1/000000000000/coap-reports",
+		"euw1-b eu-west-1 127.0.0.4:5683 127.0.0.4:9683 http://127.0.0.1:4566/eu-west-1/000000000000/coap-reports http://127.0.0.1:4566/us-east-1/000000000000/coap-reports",
 		"replicator eu-west-1 arn:aws:sqs:eu-west-1:000000000000:coap-reports arn:aws:lambda:eu-west-1:000000000000:function:replicator",
 		"processor us-east-1 arn:aws:sqs:us-east-1:000000000000:coap-reports arn:aws:lambda:us-east-1:000000000000:function:processor",
 		`http://127.0.0.1:4566/us-east-1/000000000000/coap-reports {"MessageRetentionPeriod":"1036800","RedrivePolicy":"{\"deadLetterTargetArn\":\"arn:aws:sqs:us-east-1:000000000000:coap-reports-dlq\",\"maxReceiveCount\":1000}","VisibilityTimeout":"60"}`,

@@ -36,6 +36,14 @@ func NewClient(cfg aws.Config) *sqs.Client {
 	})
 }
 
+// At returns the queue at url, with a client of its own that signs for region, whatever
+// the region of cfg. A client that signs for another region than the queue's would find
+// the queue of that name in its own.
+func At(cfg aws.Config, region, url string) *Queue {
+	cfg.Region = region
+	return New(NewClient(cfg), url)
+}
+
 // Open returns the queue at url, in region, with what else the SDK finds in the
 // environment: credentials, endpoints. It makes no call.
 func Open(ctx context.Context, region, url string) (*Queue, error) {
@@ -43,5 +51,5 @@ func Open(ctx context.Context, region, url string) (*Queue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load the AWS configuration: %w", err)
 	}
-	return New(NewClient(cfg), url), nil
+	return At(cfg, region, url), nil
 }

@@ -29,6 +29,7 @@ type fakeSQS struct {
 	stored    []types.SendMessageBatchRequestEntry
 	stretched []types.ChangeMessageVisibilityBatchRequestEntry
 	flying    int
+	ended     time.Time // when the last call did
 	mostOpen  int
 }
 
@@ -47,22 +48,27 @@ func (f *fakeSQS) SendMessageBatch(ctx context.Context, in *sqs.SendMessageBatch
 	f.calls = append(f.calls, c)
 	f.flying++
 	f.mostOpen = max(f.mostOpen, f.flying)
+	delay, before := f.delay, f.before
 	f.mu.Unlock()
 	defer func() {
 		f.mu.Lock()
 		f.flying--
+		f.ended = time.Now()
 		f.mu.Unlock()
 	}()
 
-	if f.delay > 0 {
+	if delay > 0 {
 		select {
-		case <-time.After(f.delay):
+		case <-time.After(delay):
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
 	}
-	if f.before != nil {
-		return nil, f.before
+	if before != nil {
+		return nil, before
+	}
+	if len(in.Entries) == 0 {
+		return nil, &smithy.GenericAPIError{Code: "AWS.SimpleQueueService.EmptyBatchRequest"}
 	}
 	out := new(sqs.SendMessageBatchOutput)
 	f.mu.Lock()

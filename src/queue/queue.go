@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -150,6 +151,20 @@ func (q *Queue) sendCall(ctx context.Context, messages []Outgoing, errs []error)
 			errs[i] = entryError("send to queue", entry)
 		}
 	}
+}
+
+// Warm makes SQS answer and changes nothing: it sends a batch without entries, which SQS
+// refuses. So it opens what a later call needs, DNS, connection and credentials, with no
+// more permission than sqs:SendMessage, and tells whether the queue would hear that call.
+func (q *Queue) Warm(ctx context.Context) error {
+	_, err := q.client.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: &q.url, Entries: []types.SendMessageBatchRequestEntry{}})
+	if api, ok := errors.AsType[smithy.APIError](err); ok && strings.HasSuffix(api.ErrorCode(), "EmptyBatchRequest") {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("keep the connection to a queue: %w", err)
+	}
+	return nil
 }
 
 // errUnanswered reports an entry that SQS named neither among the successful nor

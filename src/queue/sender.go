@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -30,14 +31,24 @@ const maxInFlight = 16
 // maxHeld bounds the bundles that a sender holds, in bytes of body: waiting and in
 // flight together. A report is at least 95 bytes, and its entry in the lists of
 // ends and callbacks 12 more, so 16 MiB hold at most 177,000 reports and 2 MB of
-// lists. A call in flight holds its bodies twice more, as strings and as the JSON
-// of the request: 16 calls x 252 KiB x 2 = 8 MiB. In all less than 27 MiB.
+// lists. A load in flight holds its bodies twice more, as strings and as the JSON
+// of the request: 16 loads x 252 KiB x 2 = 8 MiB, and if it is on its way to both
+// queues, the JSON once more: 4 MiB. Probes are a bundle of 63 KiB for each queue,
+// twice more. In all less than 31 MiB; without a fallback queue less than 27 MiB.
 const maxHeld = 16 << 20
 
-// Options say what a sender does. All but Linger and Deadline are required.
+// Options say what a sender does. Queue and Origin are required.
 type Options struct {
 	Queue  *Queue
 	Origin envelope.Origin
+
+	// Fallback is a second queue, in another region, with a client that signs for that
+	// region. It gets what Queue has failed with, what Queue has not confirmed within
+	// 250 ms, and everything while Queue is down. Nil means that there is none.
+	Fallback *Queue
+
+	// Log hears of each queue that goes down or comes back; required with Fallback.
+	Log *slog.Logger
 
 	// Linger is the least time between the starts of two calls, unless a bundle is
 	// full. A report that finds the sender idle for that long goes at once, so an
@@ -50,9 +61,9 @@ type Options struct {
 	Deadline time.Duration
 }
 
-// A Sender packs reports into bundles and sends them to one queue.
+// A Sender packs reports into bundles and sends them to a queue, or to either of two.
 type Sender struct {
-	queue    *Queue
+	route    route
 	header   []byte // of every bundle
 	linger   time.Duration
 	deadline time.Duration
@@ -73,13 +84,18 @@ type Sender struct {
 
 // Stats counts what a sender has done since it was made, and what it holds.
 type Stats struct {
-	Calls     uint64 // SendMessageBatch calls started
+	Calls     uint64 // loads that were started, each of one call to a queue, or to both
 	Bundles   uint64 // sent in those calls
 	Stored    uint64 // reports that SQS confirmed
 	Failed    uint64 // reports whose fate is unknown, or that never got a call in time
 	Refused   uint64 // reports that SQS refused for what they hold
 	HeldBytes int
-	InFlight  int // calls
+	InFlight  int // loads
+
+	FallbackBundles uint64 // sent to the fallback queue
+	FallbackStored  uint64 // of Stored, reports that the fallback queue was the first to confirm
+	QueueDown       bool   // the queue gets only probes
+	FallbackDown    bool   // the fallback queue gets only probes
 }
 
 // NewSender returns a sender that does nothing until Run is called.
@@ -88,7 +104,7 @@ func NewSender(o Options) *Sender {
 		o.Deadline = 700 * time.Millisecond
 	}
 	return &Sender{
-		queue:    o.Queue,
+		route:    route{queues: [2]*Queue{own: o.Queue, fallback: o.Fallback}, log: o.Log},
 		header:   envelope.AppendHeader(nil, o.Origin),
 		linger:   o.Linger,
 		deadline: o.Deadline,
@@ -146,9 +162,13 @@ func (s *Sender) signal() {
 // Stats returns the counters.
 func (s *Sender) Stats() Stats {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	stats := s.stats
 	stats.HeldBytes, stats.InFlight = s.held, s.flying
+	s.mu.Unlock()
+	s.route.mu.Lock()
+	defer s.route.mu.Unlock()
+	stats.FallbackBundles = s.route.bundles
+	stats.QueueDown, stats.FallbackDown = s.route.breakers[own].open(), s.route.breakers[fallback].open()
 	return stats
 }
 
@@ -157,12 +177,17 @@ func (s *Sender) Stats() Stats {
 // most. It is called once.
 func (s *Sender) Run(ctx context.Context) {
 	var calls sync.WaitGroup
+	if s.route.queues[fallback] != nil {
+		calls.Go(func() { s.route.keepWarm(ctx) })
+	}
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	stop := ctx.Done()
 	for {
 		late, load, next, idle := s.plan(time.Now())
-		s.settle(late, ErrUnconfirmed)
+		for _, b := range late {
+			s.settle(b, none, ErrUnconfirmed)
+		}
 		if len(load) > 0 {
 			calls.Go(func() { s.call(load) })
 			continue
@@ -182,6 +207,7 @@ func (s *Sender) Run(ctx context.Context) {
 		}
 	}
 	calls.Wait()
+	s.route.probes.Wait()
 }
 
 // plan decides what happens now. late are bundles whose deadline has passed before
@@ -246,26 +272,31 @@ func (s *Sender) call(load []*bundle) {
 }
 
 // deliver sends bundles and settles each of them. A bundle that SQS refuses for
-// what it holds is cut in two until the report that it objects to is alone.
+// what it holds is cut in two until the report that it objects to is alone; the
+// others do not wait for that.
 func (s *Sender) deliver(ctx context.Context, load []*bundle) {
 	messages := make([]Outgoing, len(load))
 	for i, b := range load {
 		messages[i].Body = string(b.body)
 	}
-	for i, err := range s.queue.Send(ctx, messages) {
+	var cuts sync.WaitGroup
+	s.route.deliver(ctx, messages, func(i, q int, err error) {
 		b := load[i]
 		switch {
 		case errors.Is(err, ErrRefused) && len(b.done) > 1:
 			first, second := b.cut(s.header)
 			s.grow(len(first.body) + len(second.body) - len(b.body))
-			s.deliver(ctx, []*bundle{first})
-			s.deliver(ctx, []*bundle{second})
+			cuts.Go(func() {
+				s.deliver(ctx, []*bundle{first})
+				s.deliver(ctx, []*bundle{second})
+			})
 		case err != nil && ctx.Err() != nil:
-			s.settle([]*bundle{b}, ErrUnconfirmed)
+			s.settle(b, q, ErrUnconfirmed)
 		default:
-			s.settle([]*bundle{b}, err)
+			s.settle(b, q, err)
 		}
-	}
+	})
+	cuts.Wait()
 }
 
 func (s *Sender) grow(n int) {
@@ -274,24 +305,25 @@ func (s *Sender) grow(n int) {
 	s.mu.Unlock()
 }
 
-// settle ends the life of bundles: counts them, frees their place and tells those
-// who wait.
-func (s *Sender) settle(bundles []*bundle, err error) {
-	for _, b := range bundles {
-		s.mu.Lock()
-		n := uint64(len(b.done))
-		switch {
-		case err == nil:
-			s.stats.Stored += n
-		case errors.Is(err, ErrRefused):
-			s.stats.Refused += n
-		default:
-			s.stats.Failed += n
+// settle ends the life of a bundle: counts it, frees its place and tells those who
+// wait. q is the queue that has confirmed it, if err is nil.
+func (s *Sender) settle(b *bundle, q int, err error) {
+	n := uint64(len(b.done))
+	s.mu.Lock()
+	switch {
+	case err == nil:
+		s.stats.Stored += n
+		if q == fallback {
+			s.stats.FallbackStored += n
 		}
-		s.held -= len(b.body)
-		s.mu.Unlock()
-		for _, done := range b.done {
-			done(err)
-		}
+	case errors.Is(err, ErrRefused):
+		s.stats.Refused += n
+	default:
+		s.stats.Failed += n
+	}
+	s.held -= len(b.body)
+	s.mu.Unlock()
+	for _, done := range b.done {
+		done(err)
 	}
 }

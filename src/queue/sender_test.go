@@ -68,6 +68,14 @@ func bubble(t *testing.T, sqs *fakeSQS, o Options, f func(s *Sender, put func(na
 		})
 		stop()
 		<-ran
+		for _, q := range s.route.queues {
+			if q == nil {
+				continue
+			}
+			if f := q.client.(*fakeSQS); f.open() != 0 {
+				t.Errorf("the sender ended, and %d calls are under way to %s", f.open(), q.url)
+			}
+		}
 		synctest.Wait()
 		if len(results.of) != n {
 			t.Errorf("%d of %d reports were settled", len(results.of), n)
@@ -80,6 +88,13 @@ func bubble(t *testing.T, sqs *fakeSQS, o Options, f func(s *Sender, put func(na
 		}
 	})
 	return results.of
+}
+
+// open is how many calls are under way.
+func (f *fakeSQS) open() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.flying
 }
 
 func (f *fakeSQS) holds(mark string) int {
