@@ -178,16 +178,17 @@ func entryIndex(id *string, errs []error) (int, bool) {
 
 func entryError(doing string, entry types.BatchResultErrorEntry) error {
 	err := fmt.Errorf("%s: %s: %s", doing, aws.ToString(entry.Code), aws.ToString(entry.Message))
-	if entry.SenderFault {
+	// A sender's fault may also be about keys or permissions, which pass.
+	if entry.SenderFault && slices.Contains(contentFaults, aws.ToString(entry.Code)) {
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	return err
 }
 
-// contentFaults are the errors with which SQS refuses a whole call for what its
-// messages hold. Every other client error (no access, no such queue, a bad
+// contentFaults are the errors with which SQS refuses an entry, or a whole call, for
+// what its messages hold. Every other client error (no access, no such queue, a bad
 // signature) is about the queue and may pass.
-var contentFaults = []string{"InvalidMessageContents", "BatchRequestTooLong"}
+var contentFaults = []string{"InvalidMessageContents", "InvalidParameterValue", "BatchRequestTooLong"}
 
 // refused wraps ErrRefused around an error that blames the content of a call.
 func refused(err error) error {

@@ -393,6 +393,22 @@ func TestLateLoadsBlameNobody(t *testing.T) {
 	}
 }
 
+// A load that has waited leaves the fallback half of what is left.
+func TestLateLoadIsHedgedSooner(t *testing.T) {
+	own, other := &fakeSQS{delay: time.Hour}, &fakeSQS{delay: 80 * ms}
+	var start time.Time
+	results, _ := pair(t, own, other, Options{Linger: 400 * ms}, func(s *Sender, put func(string) error) {
+		put("first")
+		synctest.Wait()
+		start = time.Now()
+		put("lingers")
+		time.Sleep(time.Second)
+	})
+	if got := results["lingers"]; got.err != nil || got.at.Sub(start) != (400+150+80)*ms {
+		t.Errorf("%v after %v, want nil after 630ms", got.err, got.at.Sub(start))
+	}
+}
+
 // A sender that has to stop while its own queue hangs still stores all.
 func TestDrainOverFallback(t *testing.T) {
 	own, other := &fakeSQS{delay: time.Hour}, &fakeSQS{delay: 80 * ms}

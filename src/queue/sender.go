@@ -190,7 +190,9 @@ func (s *Sender) Run(ctx context.Context) {
 		}
 		if len(load) > 0 {
 			calls.Go(func() { s.call(load) })
-			continue
+		}
+		if len(load) > 0 || len(late) > 0 {
+			continue // what was planned before that is out of date
 		}
 		if idle && stop == nil {
 			break
