@@ -70,6 +70,7 @@ func New(cfg Config, sockets []udp.Socket, q, fallback *queue.Queue, log *slog.L
 // told 5.03, what was accepted is stored, its acknowledgements leave, the sockets
 // close. It is called once.
 func (in *Ingestor) Run(ctx context.Context) {
+	in.checkClock() // before the first datagram, which may be waiting already
 	var sending, reading, writing sync.WaitGroup
 	sending.Go(func() { in.sender.Run(ctx) })
 	for _, l := range in.listeners {
@@ -95,14 +96,18 @@ func (in *Ingestor) tick(ctx context.Context) {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	for {
-		if in.cfg.RequireClock {
-			in.health.clock(in.cfg.Clock.Synchronised())
-		}
 		select {
 		case <-ctx.Done():
 			return
 		case now := <-ticker.C:
+			in.checkClock()
 			in.dedup.sweep(now)
 		}
+	}
+}
+
+func (in *Ingestor) checkClock() {
+	if in.cfg.RequireClock {
+		in.health.clock(in.cfg.Clock.Synchronised())
 	}
 }
