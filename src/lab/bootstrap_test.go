@@ -33,6 +33,8 @@ type bench struct {
 	plan   Plan
 	lambda *lambda
 	log    *said
+
+	receipts map[string]string // of the messages of the last event, by id
 }
 
 // newBench builds the function for an architecture. What is not this machine's runs under
@@ -52,9 +54,7 @@ func newBench(t *testing.T, function, arch string, emulator ...string) *bench {
 	var four [4]netip.AddrPort
 	b.plan = NewPlan(four, at, at, 30*time.Second, 180*time.Second)
 	for _, q := range b.plan.Queues {
-		if _, err := b.queue(q.Region).CreateQueue(t.Context(), &sqs.CreateQueueInput{
-			QueueName: &q.Name, Attributes: map[string]string{"VisibilityTimeout": "3600"}, // nothing comes twice
-		}); err != nil {
+		if _, err := b.queue(q.Region).CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: &q.Name}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -86,9 +86,13 @@ func (b *bench) event(bodies ...string) (event []byte, ids []string) {
 		}
 	}
 	var all batch
-	for len(all.messages) < len(bodies) {
+	b.receipts = map[string]string{}
+	for deadline := time.Now().Add(2 * time.Minute); len(all.messages) < len(bodies); {
+		if time.Now().After(deadline) {
+			b.t.Fatalf("%d of %d messages were received", len(all.messages), len(bodies))
+		}
 		out, err := client.ReceiveMessage(b.t.Context(), &sqs.ReceiveMessageInput{
-			QueueUrl: &source.URL, MaxNumberOfMessages: 10, MessageAttributeNames: []string{"All"},
+			QueueUrl: &source.URL, MaxNumberOfMessages: 10, WaitTimeSeconds: 1, MessageAttributeNames: []string{"All"},
 			MessageSystemAttributeNames: []types.MessageSystemAttributeName{types.MessageSystemAttributeNameAll},
 		})
 		if err != nil {
@@ -99,12 +103,14 @@ func (b *bench) event(bodies ...string) (event []byte, ids []string) {
 				b.t.Fatal("the event is larger than Lambda allows")
 			}
 			ids = append(ids, *m.MessageId)
+			b.receipts[*m.MessageId] = *m.ReceiptHandle
 		}
 	}
 	return all.event(), ids
 }
 
-// invoke returns the ids that the function lists as failed.
+// invoke returns the ids that the function lists as failed. The other messages of the
+// last event are deleted, as Lambda does.
 func (b *bench) invoke(event []byte) []string {
 	b.t.Helper()
 	out, err := b.lambda.invoke(context.Background(), event)
@@ -118,6 +124,15 @@ func (b *bench) invoke(event []byte) []string {
 	failed := []string{}
 	for _, f := range response.BatchItemFailures {
 		failed = append(failed, f.ItemIdentifier)
+	}
+	source := b.lambda.spec.Queue
+	for id, receipt := range b.receipts {
+		if slices.Contains(failed, id) {
+			continue
+		}
+		if _, err := b.queue(source.Region).DeleteMessage(b.t.Context(), &sqs.DeleteMessageInput{QueueUrl: &source.URL, ReceiptHandle: &receipt}); err != nil {
+			b.t.Fatal(err)
+		}
 	}
 	return failed
 }

@@ -408,6 +408,27 @@ func (w *world) inject(thingType, thing, payload string, at time.Time) {
 	}
 }
 
+// drain waits until the queues are empty.
+func (w *world) drain() {
+	time.Sleep(time.Minute)
+	for deadline := time.Now().Add(10 * 24 * time.Hour); w.waiting() > 0; {
+		if time.Now().After(deadline) {
+			w.faulty("%d messages are still in the queues after ten days", w.waiting())
+			return
+		}
+		if !w.plan.exhaust {
+			time.Sleep(5 * time.Minute)
+			continue
+		}
+		// A fleet is never quite silent. If the only thing that still reports were the
+		// one whose shadow fails, AWS IoT would seem to be down.
+		for range 15 {
+			w.inject("th", heartbeat, `{"beat":1}`, time.Now())
+			time.Sleep(20 * time.Second)
+		}
+	}
+}
+
 // run lives one world to its end and returns the oracle's verdict.
 func run(t *testing.T, seed uint64) (w *world, verdict *oracle.Verdict, lasted time.Duration) {
 	synctest.Test(t, func(t *testing.T) {
@@ -442,29 +463,13 @@ func run(t *testing.T, seed uint64) (w *world, verdict *oracle.Verdict, lasted t
 		<-over
 		w.local.RemoveFault("")
 
+		w.drain()
 		// What is weeks old does not come in any more.
-		time.Sleep(time.Minute)
 		if name, thingType := w.someoneHeard(); name != "" {
 			w.poison("poison-old-0-")
 			w.poisonAcked("poison-old-0-")
 			w.inject(thingType, name, `{"a":"poison-old-0-"}`, time.Now().Add(-16*24*time.Hour))
-		}
-
-		for deadline := time.Now().Add(10 * 24 * time.Hour); w.waiting() > 0; {
-			if time.Now().After(deadline) {
-				w.faulty("%d messages are still in the queues after ten days", w.waiting())
-				break
-			}
-			if !w.plan.exhaust {
-				time.Sleep(5 * time.Minute)
-				continue
-			}
-			// A fleet is never quite silent. If the only thing that still reports were the
-			// one whose shadow fails, AWS IoT would seem to be down.
-			for range 15 {
-				w.inject("th", heartbeat, `{"beat":1}`, time.Now())
-				time.Sleep(20 * time.Second)
-			}
+			w.drain()
 		}
 		for _, p := range w.pollers {
 			p.pause()
