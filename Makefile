@@ -37,10 +37,10 @@ fuzz: ## each parser for FUZZTIME (30s)
 peers: ## CoAP clients and AWS tools that are none of ours, against the lab
 	@test/run peers
 
-histories: ## HISTORIES (100000) random histories of devices, in any order of arrival
+histories: ## HISTORIES (20000) random histories of devices, in any order of arrival
 	@test/run histories
 
-world: ## WORLDS (100) worlds in virtual time, in which everything that can fail does
+world: ## WORLDS (40) worlds in virtual time, in which everything that can fail does
 	@test/run world
 
 mutations: ## break each promise in the source; a world must notice

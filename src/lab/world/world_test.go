@@ -285,6 +285,9 @@ func (w *world) hex(x *wire, r *http.Request) error {
 // hexed reports whether a thing is one of those for which a report can never be applied.
 func hexed(thing string) bool { return thing == "crasher" || thing == "cursed" }
 
+// suspicion ends the text of a letter that was given up for crashes or in vain.
+var suspicion = regexp.MustCompile(`\((crash|exhausted): [^)]*\)$`)
+
 var poisonMark = regexp.MustCompile(`poison-[a-z0-9]+-[0-9]+-`)
 
 // letters are the texts of all reports in the dead-letter queues, and the reasons that
@@ -484,7 +487,8 @@ func run(t *testing.T, seed uint64) (w *world, verdict *oracle.Verdict, lasted t
 			}
 		}
 		w.checkTypes()
-		verdict = w.ledger.Judge(shadows, w.letters(), func(text string) string { return poisonMark.FindString(text) })
+		verdict = w.ledger.Judge(shadows, w.letters(), func(text string) string { return poisonMark.FindString(text) },
+			func(text string) bool { return suspicion.MatchString(text) })
 		verdict.Faults = append(verdict.Faults, w.faults...)
 		lasted = time.Since(begun)
 		w.local.Close()
@@ -517,6 +521,7 @@ func (s *total) add(seed uint64, w *world, v *oracle.Verdict, lasted time.Durati
 	s.verdict.Foreign += v.Foreign
 	s.verdict.Poison += v.Poison
 	s.verdict.Wrong += v.Wrong
+	s.verdict.Buried += v.Buried
 	for name, n := range w.counts {
 		s.counts[name] += n
 	}
@@ -534,6 +539,7 @@ func (s *total) print(out io.Writer, took time.Duration) {
 	fmt.Fprintf(out, "  acknowledged but lost  %9d\n", s.verdict.Lost+s.verdict.Poison)
 	fmt.Fprintf(out, "  stale                  %9d\n", s.verdict.Stale)
 	fmt.Fprintf(out, "  foreign                %9d\n", s.verdict.Foreign+s.verdict.Wrong)
+	fmt.Fprintf(out, "  buried for suspicion   %9d\n", s.verdict.Buried)
 	for _, name := range slices.Sorted(maps.Keys(s.counts)) {
 		fmt.Fprintf(out, "  %-40s %9d\n", name, s.counts[name])
 	}
