@@ -25,9 +25,11 @@ import (
 // sends it to its next endpoint while it is still listening.
 const confirmWithin = 700 * time.Millisecond
 
-// An Ingestor is one daemon. Memory, by default: duplicate table 64 MiB, sender 31 MiB
-// and 177,000 pending exchanges of 150 bytes (see queue.maxHeld), replies that wait for
-// the socket no more than those: in all less than 150 MiB, whatever is sent to it.
+// An Ingestor is one daemon. Memory that is in use, by default and whatever is sent to
+// it: duplicate table 64 MiB, sender 31 MiB, and for at most 177,000 reports (see
+// queue.maxHeld) an exchange and two lists of replies, 136 bytes each, 72 MB: less than
+// 170 MiB. The collector lets the heap grow to twice that before it runs, unless
+// GOMEMLIMIT says otherwise.
 type Ingestor struct {
 	cfg       Config
 	log       *slog.Logger

@@ -235,30 +235,32 @@ func (l *listener) send(out *outbox, replies []reply) {
 			return r.exchange.Append(dst, l.in.salt, r.response)
 		})
 	}
-	l.flush(out)
+	unsent := l.flush(out)
 	now := time.Now()
-	acked := 0
+	acked := -unsent // whichever they were: too few is the safe side of this counter
 	for i := range replies {
 		if replies[i].response.Code == codes.Changed {
 			acked++
 			l.in.metrics.latency.Observe(now.Sub(replies[i].received).Seconds())
 		}
 	}
-	l.in.metrics.acked.Add(float64(acked))
+	l.in.metrics.acked.Add(float64(max(acked, 0)))
 }
 
-// flush writes an outbox. What the kernel refuses is counted and forgotten: the device
-// will ask again.
-func (l *listener) flush(out *outbox) {
+// flush writes an outbox and returns how many replies did not leave. What the kernel
+// refuses is counted and forgotten: the device will ask again.
+func (l *listener) flush(out *outbox) (unsent int) {
 	if len(out.packets) == 0 {
-		return
+		return 0
 	}
 	n, err := l.socket.WriteBatch(out.packets)
-	l.in.metrics.unsent.Add(float64(len(out.packets) - n))
 	if err != nil && !errors.Is(err, net.ErrClosed) {
 		l.in.log.Debug("write", "error", err)
 	}
+	unsent = len(out.packets) - n
+	l.in.metrics.unsent.Add(float64(unsent))
 	out.reset()
+	return unsent
 }
 
 // welcome reports whether a datagram is looked at, by its addresses. Port 0 cannot be

@@ -35,7 +35,7 @@ func BenchmarkHandle(b *testing.B) {
 	}
 	w.useTransport(willing{})
 	for i := range things {
-		w.p.cache.put(fmt.Sprint("thing-", i), &state{version: 7, kept: true, thingType: "th", fields: map[string]*field{}})
+		w.p.cache.put(fmt.Sprint("thing-", i), &state{version: 7, thingType: "th", fields: map[string]*field{}})
 	}
 	n := int64(0)
 	b.ReportAllocs()

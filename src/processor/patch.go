@@ -61,7 +61,7 @@ func replaceObject(old, next map[string]any) map[string]any {
 // commit makes s describe the shadow after the request of patch, which is now of the
 // given version.
 func (s *state) commit(version int64) {
-	s.version, s.kept = version, true
+	s.version = version
 	for _, f := range s.fields {
 		if !f.changed {
 			continue

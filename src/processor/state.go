@@ -29,7 +29,6 @@ type bookkeeping struct {
 // and what it takes to replace it. One goroutine owns it.
 type state struct {
 	version   int64  // of the shadow
-	kept      bool   // the shadow has bookkeeping
 	thingType string // of the bookkeeping
 	newest    key    // of the newest report that was applied; zero: none is known
 	fields    map[string]*field
@@ -90,7 +89,7 @@ func parseShadow(document []byte) (*state, error) {
 		return nil, fmt.Errorf("%w: %d", errBookkeeping, book.Version)
 	}
 	if book.Version == bookkeepingVersion {
-		s.kept, s.thingType = true, book.Type
+		s.thingType = book.Type
 		if newest, keys, ok := decodeKeys(book.Keys); ok {
 			s.newest = newest
 			for id, k := range keys {
