@@ -77,10 +77,10 @@ func serve(ctx context.Context, cfg Config, log *slog.Logger) error {
 		}
 	}()
 	defer server.Close()
-	go watch(ctx, log, sockets[0].LocalAddr())
 
 	log.Info("listening", "addresses", cfg.Listen, "queue", cfg.QueueURL, "fallback", cfg.FallbackQueueURL)
 	notify(log, daemon.SdNotifyReady)
+	go watch(ctx, log, sockets[0].LocalAddr())
 	go func() {
 		<-ctx.Done()
 		log.Info("stopping")
