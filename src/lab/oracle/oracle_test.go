@@ -80,7 +80,7 @@ func TestJudgePoisonAndStrangers(t *testing.T) {
 	}
 	letters := []string{"p1", "p1", "p3", "good", "suspect", "suspect"}
 	got := l.Judge(shadows, letters, func(text string) string { return text }, func(text string) bool { return text == "suspect" })
-	if want := (Verdict{Acked: 3, Foreign: 2, Poison: 1, Wrong: 2}); !equal(*got, want) || got.Buried != 1 {
+	if want := (Verdict{Acked: 3, Foreign: 2, Poison: 1, Wrong: 2}); !equal(*got, want) || got.Buried != 2 {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }

@@ -71,7 +71,7 @@ func draw(c *chance) plan {
 		loss:     []float64{0, 0.02, 0.1, 0.3}[c.below("plan", 4)],
 		twice:    []float64{0, 0.02, 0.1}[c.below("plan", 3)],
 		slow:     []float64{0, 0.01, 0.1}[c.below("plan", 3)],
-		calm:     c.between("plan", 20*time.Second, 4*time.Minute),
+		calm:     c.between("plan", time.Minute, 5*time.Minute),
 		fast:     c.below("plan", 4) == 0,
 		exhaust:  c.below("plan", 10) == 0,
 		crash:    c.below("plan", 10) == 0,
