@@ -17,6 +17,7 @@ const module = "coap-for-aws-iot/src/"
 // flows one way, and the hops (ingestor, replicator, processor) meet only on a queue.
 // docs/ARCHITECTURE.md draws it.
 var allowed = map[string][]string{
+	"cloudwatch":        {},
 	"coap":              {},
 	"envelope":          {},
 	"environ":           {},
@@ -27,7 +28,7 @@ var allowed = map[string][]string{
 	"device/client":     {"coap", "device", "udp"},
 	"device/simulate":   {"device"},
 	"queue":             {"envelope"},
-	"ingestor":          {"coap", "envelope", "environ", "metric", "queue", "udp"},
+	"ingestor":          {"cloudwatch", "coap", "envelope", "environ", "metric", "queue", "udp"},
 	"ingestor/daemon":   {"ingestor", "queue"},
 	"processor":         {"envelope", "environ", "metric", "queue"},
 	"processor/lambda":  {"processor", "queue"},
@@ -42,8 +43,8 @@ var allowed = map[string][]string{
 // Who may import which of the libraries that carry the product's weight. The replicator
 // knows the SDK's configuration, because it signs for two regions, and no service.
 var libraries = map[string][]string{
-	"github.com/aws/aws-sdk-go-v2":         {"queue", "processor", "replicator", "lab", "coapctl"},
-	"github.com/aws/aws-sdk-go-v2/service": {"queue", "processor", "lab", "coapctl"},
+	"github.com/aws/aws-sdk-go-v2":         {"cloudwatch", "queue", "processor", "replicator", "lab", "coapctl"},
+	"github.com/aws/aws-sdk-go-v2/service": {"cloudwatch", "queue", "processor", "lab", "coapctl"},
 	"github.com/aws/aws-lambda-go":         {"queue", "processor", "replicator", "lab"},
 	"github.com/plgd-dev/go-coap":          {"coap", "ingestor", "device/client"},
 	"go.etcd.io/bbolt":                     {"local"},

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -199,9 +201,12 @@ func (w *world) delete(records []events.SQSMessage, failed []events.SQSBatchItem
 func (w *world) counts() map[string]float64 {
 	sum := map[string]float64{}
 	for line := range bytes.Lines(w.metrics.text.Bytes()) {
-		_, values, ok := metric.ParseLog(line)
-		if !ok {
+		of, values, ok := metric.ParseLog(line)
+		if !ok || of != metric.Service("processor") {
 			w.t.Fatalf("not a line of metrics: %s", line)
+		}
+		if names := slices.Sorted(maps.Keys(values)); !slices.Equal(names, slices.Sorted(slices.Values(metric.ServiceNames[of.Value]))) {
+			w.t.Fatalf("metrics %q are not those of metric.ServiceNames", names)
 		}
 		for name, n := range values {
 			sum[name] += n
@@ -258,7 +263,7 @@ func (w *world) expectCounts(want string) {
 	w.t.Helper()
 	counts := w.counts()
 	got := ""
-	for _, name := range []string{metric.Applied, metricSuperseded, metricDuplicate, metricPoison, metricResent, metricStretched} {
+	for _, name := range []string{metric.Applied, metric.Superseded, metric.Duplicate, metric.Poison, metric.Resent, metric.Stretched} {
 		if n := counts[name]; n > 0 {
 			got += fmt.Sprintf("%s %s ", name, strconv.FormatFloat(n, 'f', -1, 64))
 		}
