@@ -91,7 +91,7 @@ func (x *exporter) write(now time.Time) {
 		values = append(values, metric.Value{Name: e.name, Unit: e.unit, N: n})
 	}
 	values = append(values, metric.Value{Name: metric.LogDropped, Unit: "Count", N: x.since(metric.LogDropped, float64(x.dropped()))})
-	if err := metric.Log(x.log, now, metric.Dimension{Name: metric.ByIngestor, Value: x.in.cfg.Name}, values...); err != nil {
+	if err := metric.Log(x.log, now, metric.Dimension{Name: metric.DimensionIngestor, Value: x.in.cfg.Name}, values...); err != nil {
 		x.in.log.Error("write the metrics", "error", err)
 	}
 }

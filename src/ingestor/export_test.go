@@ -47,17 +47,17 @@ func TestExport(t *testing.T) {
 			}
 			text := <-out
 			of, values, ok := metric.ParseLog([]byte(text))
-			if !ok || of != (metric.Dimension{Name: metric.ByIngestor, Value: "use1-a"}) {
+			if !ok || of != (metric.Dimension{Name: metric.DimensionIngestor, Value: "use1-a"}) {
 				t.Fatalf("not a line of metrics of this ingestor: %s", text)
 			}
-			if names := slices.Sorted(maps.Keys(values)); !slices.Equal(names, slices.Sorted(slices.Values(metric.IngestorNames))) {
-				t.Errorf("metrics %q are not metric.IngestorNames", names)
+			if names := slices.Sorted(maps.Keys(values)); !slices.Equal(names, slices.Sorted(slices.Values(metric.Ingestor))) {
+				t.Errorf("metrics %q are not metric.Ingestor", names)
 			}
 			return values
 		}
 		expect := func(got map[string]float64, want map[string]float64) {
 			t.Helper()
-			for _, name := range metric.IngestorNames {
+			for _, name := range metric.Ingestor {
 				if got[name] != want[name] {
 					t.Errorf("%s is %v, want %v", name, got[name], want[name])
 				}

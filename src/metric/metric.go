@@ -39,12 +39,12 @@ type Value struct {
 	N    float64
 }
 
-// A Dimension is by what CloudWatch tells metrics of one name apart: one of the By names
+// A Dimension is by what CloudWatch tells metrics of one name apart: one of the Dimension names
 // and its value.
 type Dimension struct{ Name, Value string }
 
 // Service is the dimension of a Lambda function's metrics.
-func Service(name string) Dimension { return Dimension{ByService, name} }
+func Service(name string) Dimension { return Dimension{DimensionService, name} }
 
 // Log writes the values as one line of JSON in the embedded metric format, with their
 // only dimension (CloudWatch User Guide, "Specification: Embedded metric format"). It

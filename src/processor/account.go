@@ -59,10 +59,10 @@ func (s *settlement) report() {
 		count(metric.Resent, s.resent),
 		count(metric.Stretched, s.stretched),
 		count(metric.Newer, s.newer),
-		count(metric.IoTCalls, calls),
+		count(metric.Calls, calls),
 		count(metric.Conflicts, int(s.p.conflicts.Swap(0))),
 		count(metric.Throttled, throttled),
-		count(metric.ClockBehind, behind),
+		count(metric.Behind, behind),
 		metric.Value{Name: metric.OldestWaiting, Unit: "Seconds", N: float64(s.start.UnixMilli()-oldest) / 1000},
 	)
 	if err != nil {

@@ -51,7 +51,7 @@ func TestOutage(t *testing.T) {
 				counts := w.counts()
 				// Each message is received 5 times on the way to 15 minutes and then 4 times an
 				// hour.
-				if receives > n*30 || counts[metric.IoTCalls] > tt.calls {
+				if receives > n*30 || counts[metric.Calls] > tt.calls {
 					t.Errorf("%d receives, counts %v", receives, counts)
 				}
 				if counts[metric.Applied] == 0 && counts[metric.OldestWaiting] < 6*3600 {
@@ -123,7 +123,7 @@ func TestThrottling(t *testing.T) {
 			w.run()
 			counts := w.counts()
 			done += counts[metric.Applied] + counts[metric.Duplicate]
-			calls += counts[metric.IoTCalls]
+			calls += counts[metric.Calls]
 			throttled += counts[metric.Throttled]
 			time.Sleep(time.Second)
 		}

@@ -21,7 +21,7 @@ func TestCalls(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		expect := func(what string, want float64) {
 			t.Helper()
-			if got := w.counts()[metric.IoTCalls]; got != want {
+			if got := w.counts()[metric.Calls]; got != want {
 				t.Errorf("%s: %v calls, want %v", what, got, want)
 			}
 		}
@@ -47,7 +47,7 @@ func TestCalls(t *testing.T) {
 		w.counts()
 		w.run()
 		counts := w.counts()
-		if counts[metric.IoTCalls] != 1 || counts[metric.Applied] != 2 || counts[metric.Superseded] != 8 {
+		if counts[metric.Calls] != 1 || counts[metric.Applied] != 2 || counts[metric.Superseded] != 8 {
 			t.Errorf("ten reports in one event: %v", counts)
 		}
 		w.restart()
@@ -92,7 +92,7 @@ func TestHitRate(t *testing.T) {
 		report := func(i int64) float64 {
 			w.send(says(bubbleTime+i, `{"t":1}`))
 			w.run()
-			return w.counts()[metric.IoTCalls]
+			return w.counts()[metric.Calls]
 		}
 		report(0)
 		if got := report(1); got != 1 {
