@@ -10,6 +10,7 @@ locals {
     dead_letter_queue = { for key, queue in var.dead_letter_queues : key => { QueueName = queue } }
     function          = { for key, function in var.functions : key => { FunctionName = function } }
     canary            = { for key, function in var.functions : key => { FunctionName = function } if key == "canary" }
+    canary_service    = { for key in setintersection(local.functions, ["canary"]) : key => { service = key } }
     service           = local.services
     processor         = { for key, dimensions in local.services : key => dimensions if key == "processor" }
     replicator        = { for key, dimensions in local.services : key => dimensions if key == "replicator" }
