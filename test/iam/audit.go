@@ -2,6 +2,7 @@ package iam
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -63,9 +64,10 @@ var noResource = []string{
 	"ssmmessages:OpenDataChannel",
 }
 
-// open begin the names that only AWS or the devices of the field know: a pattern may end
-// an ARN there, and stand nowhere else.
-var open = []string{":thing/", ":thingtype/", ":topic/", ":log-stream:", "/ingestor/"}
+// open fits the ARNs whose end only AWS or the devices of the field know: the names of
+// things, types, topics, versions of an artifact, and the streams of one log group. Nothing
+// before that end may be a pattern.
+var open = regexp.MustCompile(`^[^*?]*(:thing/|:thingtype/|:topic/|/ingestor/|:log-stream:|:log-group:[^*?:]+:)[^*?]*\*$`)
 
 // Wildcards returns an error for each action with a wildcard, and for each wildcard where
 // an ARN could stand.
@@ -100,13 +102,7 @@ func wild(actions []string, resource string) error {
 		}
 		return nil
 	}
-	fixed := resource
-	for _, head := range open {
-		if strings.Contains(resource, head) {
-			fixed = strings.TrimSuffix(resource, "*")
-		}
-	}
-	if strings.ContainsAny(fixed, "*?") {
+	if strings.ContainsAny(resource, "*?") && !open.MatchString(resource) {
 		return fmt.Errorf("the resource %s has a wildcard that could be left out", resource)
 	}
 	return nil

@@ -106,6 +106,9 @@ func TestWildcards(t *testing.T) {
 		{"iot:GetThingShadow", "arn:aws:iot:us-east-1:123456789012:thing/canary-use1-*", false},
 		{"iot:GetThingShadow", "arn:aws:iot:*:123456789012:thing/*", true},
 		{"iot:GetThingShadow", "arn:aws:iot:us-east-1:123456789012:*", true},
+		{"logs:PutLogEvents", "arn:aws:logs:us-east-1:123456789012:log-group:/coap/ingestor:*", false},
+		{"logs:PutLogEvents", "arn:aws:logs:us-east-1:123456789012:log-group:*", true},
+		{"logs:PutLogEvents", "arn:aws:logs:us-east-1:123456789012:log-group:/coap/*:*", true},
 	} {
 		p := Policy{Name: "test", Statements: []Statement{{Actions: []string{c.action}, Resources: []string{c.resource}}}}
 		if got := len(Wildcards([]Policy{p})) > 0; got != c.want {
