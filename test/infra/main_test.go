@@ -7,12 +7,15 @@ import (
 	"os"
 	"slices"
 	"testing"
+
+	"github.com/gruntwork-io/terratest/modules/logger"
 )
 
 // atEnd runs when all tests have, the last first.
 var atEnd []func()
 
 func TestMain(m *testing.M) {
+	logger.Default = logger.Discard // what fails says so itself, with Terraform's own words
 	status := m.Run()
 	for _, f := range slices.Backward(atEnd) {
 		f()
