@@ -15,7 +15,7 @@ if version("moto") != WANTED:
     sys.exit(f"moto {version('moto')} is installed, and this patches {WANTED}: pip install 'moto[server]=={WANTED}'")
 
 from moto import server
-from moto.awslambda.models import LambdaFunction
+from moto.awslambda.models import EventSourceMapping, LambdaFunction
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult, EmptyResult
 from moto.ec2.models.subnets import Subnet
@@ -140,9 +140,20 @@ def attributes(self):
 
 Queue.attributes = property(attributes)
 
-# --- CloudWatch: composite alarms, which moto can hold but not be given.
+# --- CloudWatch: composite alarms, which moto can hold but not be given, and what suppresses
+# their actions, which it does not hold.
 
-CloudWatchResponse.put_composite_alarm = CloudWatchResponse.put_metric_alarm
+
+def put_composite_alarm(self):
+    result = self.put_metric_alarm()
+    alarm = self.cloudwatch_backend.alarms[self._get_param("AlarmName")]
+    alarm.actions_suppressor = self._get_param("ActionsSuppressor")
+    alarm.actions_suppressor_wait_period = self._get_param("ActionsSuppressorWaitPeriod")
+    alarm.actions_suppressor_extension_period = self._get_param("ActionsSuppressorExtensionPeriod")
+    return result
+
+
+CloudWatchResponse.put_composite_alarm = put_composite_alarm
 
 # --- Lambda: two parts of a configuration that are taken and not told again.
 
@@ -169,5 +180,19 @@ def update_configuration(self, updates):
 LambdaFunction.__init__ = init
 LambdaFunction.get_configuration = get_configuration
 LambdaFunction.update_configuration = update_configuration
+
+# --- Lambda: an event source that calls an alias says so, and not which version that is.
+
+source_configuration = EventSourceMapping.get_configuration
+
+
+def get_source_configuration(self):
+    result = source_configuration(self)
+    if self.function_name.startswith("arn:"):
+        result["FunctionArn"] = self.function_name
+    return result
+
+
+EventSourceMapping.get_configuration = get_source_configuration
 
 server.main(sys.argv[1:])
