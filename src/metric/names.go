@@ -48,6 +48,11 @@ const (
 	QueueDown      = "queue_down"      // 1 while this region's queue gets only probes
 	FallbackDown   = "fallback_down"   // 1 while the other region's queue gets only probes
 
+	Unconfirmed     = "unconfirmed"      // reports that no queue has confirmed in time; those are among the unavailable
+	FallbackBundles = "fallback_bundles" // bundles sent to the other region's queue
+	QueueHeldBytes  = "queue_held_bytes" // bundles held, waiting and in flight
+	LogDropped      = "log_dropped"      // lines that did not reach the log in CloudWatch
+
 	ClockUnsynchronised = "clock_unsynchronised" // 1 while the kernel says that its clock is not synchronised
 )
 
@@ -59,14 +64,17 @@ const (
 	EndToEnd  = "end_to_end" // from the report to the shadow that shows it, in milliseconds; only if arrived
 )
 
+// What a canary finds out about the queues of its own region.
+const Untouched = "untouched" // queues whose attributes could not be read
+
 // The names of the dimensions. Each metric has one of them.
 const (
-	DimensionService  = "service"  // processor, replicator
+	DimensionService  = "service"  // processor, replicator, canary
 	DimensionIngestor = "ingestor" // such as use1-a: COAP_NAME
 	DimensionEndpoint = "endpoint" // such as use1-a: what a canary has probed
 )
 
-// The metrics that each program exports to CloudWatch. A test of each program compares
+// The metrics that each program exports to CloudWatch, by service, ingestor or endpoint. A test of each program compares
 // them with what it writes; a test of this package compares them with the alarms and
 // the dashboard.
 var (
@@ -76,7 +84,8 @@ var (
 	Replicator = []string{Forwarded, Stretched, Refused, Tried, LagMedian, LagP99, OldestWaiting}
 	Ingestor   = []string{
 		Received, Accepted, Stored, Acked, KernelDrops, Duplicates, Refused, Unavailable, Unsent,
-		FallbackStored, QueueDown, FallbackDown, ClockUnsynchronised,
+		FallbackStored, QueueDown, FallbackDown, ClockUnsynchronised, Unconfirmed, FallbackBundles, QueueHeldBytes, LogDropped,
 	}
-	Canary = []string{Answered, RoundTrip, Arrived, EndToEnd}
+	Canary        = []string{Answered, RoundTrip, Arrived, EndToEnd} // by endpoint
+	CanaryService = []string{Untouched}                              // by service
 )

@@ -51,7 +51,7 @@ func (s *settlement) report() {
 		calls, throttled = calls+c, throttled+t
 	}
 	count := func(name string, n int) metric.Value { return metric.Value{Name: name, Unit: "Count", N: float64(n)} }
-	err := metric.Log(s.p.metrics, time.Now(), "processor",
+	err := metric.Log(s.p.metrics, time.Now(), metric.Service("processor"),
 		count(metric.Applied, fates[applied]),
 		count(metric.Superseded, fates[superseded]),
 		count(metric.Duplicate, fates[duplicate]),

@@ -99,7 +99,7 @@ func (r *Replicator) Handle(ctx context.Context, event events.SQSEvent) (events.
 		r.log.Warn("keep messages that the primary queue did not confirm", "messages", len(failed), "error", first.Error())
 	}
 	slices.Sort(lags)
-	err := metric.Log(r.metrics, time.Now(), "replicator",
+	err := metric.Log(r.metrics, time.Now(), metric.Service("replicator"),
 		metric.Value{Name: metric.Forwarded, Unit: "Count", N: float64(forwarded)},
 		metric.Value{Name: metric.Stretched, Unit: "Count", N: float64(nStretched)},
 		metric.Value{Name: metric.Refused, Unit: "Count", N: float64(nRefused)},

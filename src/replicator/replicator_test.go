@@ -145,8 +145,8 @@ func (w *world) run() (handled, failed int) {
 func (w *world) counts() map[string]float64 {
 	sum := map[string]float64{}
 	for line := range bytes.Lines(w.metrics.Bytes()) {
-		service, values, ok := metric.ParseLog(line)
-		if !ok || service != "replicator" {
+		of, values, ok := metric.ParseLog(line)
+		if !ok || of != metric.Service("replicator") {
 			w.t.Fatalf("not a line of metrics: %s", line)
 		}
 		for name, n := range values {
