@@ -1,10 +1,12 @@
 package infra
 
 import (
+	"context"
 	"encoding/json"
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/gruntwork-io/terratest/modules/terraform"
 
@@ -15,6 +17,10 @@ const (
 	primary   = "us-east-1"
 	secondary = "eu-west-1"
 )
+
+// applyLimit bounds an apply with its second plan, or a destroy: three times what they take
+// on two cores. A call that moto lacks makes the provider wait for longer.
+const applyLimit = 5 * time.Minute
 
 // other is the region that a region is paired with.
 func other(region string) string {
@@ -57,9 +63,11 @@ func (s *stack) apply(t testing.TB, region string) {
 	s.regions.Down(other(region))
 	defer s.regions.Down()
 	o := s.root(t, region)
-	terraform.InitAndApplyContext(t, t.Context(), o)
+	ctx, cancel := context.WithTimeout(t.Context(), applyLimit)
+	defer cancel()
+	terraform.InitAndApplyContext(t, ctx, o)
 	o.PlanFilePath = filepath.Join(o.TerraformDir, "second.plan")
-	plan := terraform.InitAndPlanAndShowWithStructContext(t, t.Context(), o)
+	plan := terraform.InitAndPlanAndShowWithStructContext(t, ctx, o)
 	for address, change := range plan.ResourceChangesMap {
 		if !change.Change.Actions.NoOp() && !change.Change.Actions.Read() {
 			before, _ := json.Marshal(change.Change.Before)
@@ -83,7 +91,9 @@ func (s *stack) destroy(t testing.TB, region string) {
 	t.Helper()
 	s.regions.Down(other(region))
 	defer s.regions.Down()
-	terraform.DestroyContext(t, t.Context(), s.root(t, region))
+	ctx, cancel := context.WithTimeout(t.Context(), applyLimit)
+	defer cancel()
+	terraform.DestroyContext(t, ctx, s.root(t, region))
 }
 
 // applied is both roots, the primary's first: what tests share that only look.

@@ -37,6 +37,9 @@ func StartMoto(t testing.TB) *Moto {
 	cmd := exec.Command(python, filepath.Join(Root(t), "test", "moto", "launch.py"), "-H", "127.0.0.1", "-p", port)
 	cmd.Env = append(os.Environ(), "MOTO_IAM_LOAD_MANAGED_POLICIES=true", "PYTHONUNBUFFERED=1")
 	cmd.Stdout, cmd.Stderr = &said, &said
+	if _, err := cmd.StdinPipe(); err != nil { // open as long as this process lives, and moto with it
+		t.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("start moto: %v", err)
 	}
