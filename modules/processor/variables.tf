@@ -174,8 +174,19 @@ variable "thing_groups" {
   }
 }
 
+variable "publish" {
+  description = "Topic that each report is published to before it is merged, so that rules see every reading: coap/{type}/{id}, or $aws/rules/RULE/{type}/{id} for one rule alone, which costs less. Null: reports are not published."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.publish == null || can(regex("^([a-zA-Z0-9_-]+|\\$aws/rules/[a-zA-Z0-9_]+)(/([a-zA-Z0-9_-]|\\{type\\}|\\{id\\})+)+$", var.publish))
+    error_message = "publish: a topic of a-z, A-Z, 0-9, _, -, {type} and {id} between slashes, such as coap/{type}/{id}."
+  }
+}
+
 variable "topic_rules" {
-  description = "Rules of AWS IoT by name, each a query whose results go to the log group /NAME/rules/RULE. Shadows are published by AWS IoT itself: \"SELECT * FROM '$aws/things/+/shadow/update/documents'\" sees each change."
+  description = "Rules of AWS IoT by name, each a query whose results go to the log group /NAME/rules/RULE. With publish = \"coap/{type}/{id}\" an example is { coap_reports = { sql = \"SELECT * FROM 'coap/#'\" } }; without it AWS IoT itself publishes each change of a shadow to $aws/things/THING/shadow/update/documents."
   type = map(object({
     sql         = string
     description = optional(string, "Made by Terraform.")
