@@ -50,7 +50,7 @@ func (h *host) start() {
 	}
 	d := &daemon{wire: &wire{world: w, host: h.name, region: h.region}, socket: socket, ended: make(chan struct{})}
 	cfg := ingestor.Config{
-		Name: h.name, Region: h.region, QueueURL: w.queueURL(h.region), Linger: 5 * time.Millisecond, DedupMiB: 1, RequireClock: true,
+		Name: h.name, Region: h.region, QueueURL: w.queueURL(h.region), Linger: w.plan.linger, DedupMiB: 1, RequireClock: true,
 		Clock: ingestor.Clock{
 			Now:          func() time.Time { return time.Now().Add(h.ahead + time.Duration(h.skew.Load())) },
 			Synchronised: func() bool { return !h.unset.Load() },
