@@ -23,7 +23,7 @@ type sendCommand struct {
 	Every     time.Duration `placeholder:"TIME" help:"A stream: check in again and again with so much sleep, an eighth more or less, between. Ctrl-C ends it."`
 	Count     int           `placeholder:"N" help:"End the stream after so many check-ins."`
 	HardLimit time.Duration `placeholder:"TIME" help:"Send NONs, which nobody acknowledges, while the last acknowledgement is younger than this, such as 4h. Default: each report is a CON and verified."`
-	Window    time.Duration `placeholder:"TIME" default:"1s" help:"How long to listen at least (${default}); 5s has room for another address in the same check-in."`
+	Window    time.Duration `placeholder:"TIME" default:"1s" help:"How long to listen at least (${default}); 4s has room for another address in the same check-in."`
 	State     string        `placeholder:"FILE" help:"Keep here what the device must not forget. One file for each device, one process at a time."`
 	Format    string        `placeholder:"FORMAT" help:"json, cbor (typed as JSON), text, octets (typed in hex), or the number of a Content-Format. Default: json for an object or array, else text."`
 	Urgent    bool          `help:"Send whatever the policy holds back, and as a CON."`

@@ -126,7 +126,7 @@ delivered: CON to 192.0.2.1:5683, silence
 A queue holds the report.`},
 		{"silence", sendCommand{}, []server{deaf, stores}, false, `
 unverified: CON to 192.0.2.1:5683, silence
-Whether a queue holds the report is unknown. Send it again: --window 5s has room for another address, and with --state the next call begins with the next one.`},
+Whether a queue holds the report is unknown. Send it again: --window 4s has room for another address, and with --state the next call begins with the next one.`},
 		{"silence at the only address", sendCommand{}, []server{deaf}, false, `
 unverified: CON to 192.0.2.1:5683, silence
 Whether a queue holds the report is unknown. Send it again.`},
