@@ -292,6 +292,33 @@ func TestBrokenSockets(t *testing.T) {
 	})
 }
 
+// TestRoundTripFromBeforeTheSend: an answer that is there when the send returns has taken
+// time all the same.
+func TestRoundTripFromBeforeTheSend(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		open := w.config.Open
+		w.config.Open = func(ctx context.Context) (udp.Socket, error) {
+			s, err := open(ctx)
+			return slow{s}, err
+		}
+		w.answer(stores(20 * time.Millisecond))
+		a := w.send(w.client(), "x", device.Delivered).Attempts[0]
+		if a.At != 0 || a.Answer.RoundTrip != 50*time.Millisecond {
+			t.Errorf("sent after %v, answered after %v", a.At, a.Answer.RoundTrip)
+		}
+	})
+}
+
+// slow is a socket whose calls return late.
+type slow struct{ udp.Socket }
+
+func (s slow) WriteBatch(packets []udp.Packet) (int, error) {
+	n, err := s.Socket.WriteBatch(packets)
+	time.Sleep(50 * time.Millisecond)
+	return n, err
+}
+
 // refusing is a socket without a network.
 type refusing struct{ udp.Socket }
 
