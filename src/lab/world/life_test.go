@@ -137,6 +137,7 @@ func run(t *testing.T, seed uint64) (w *world, verdict *oracle.Verdict, lasted t
 		done := make(chan struct{})
 		over := make(chan struct{})
 		go func() { w.chaos(done); close(over) }()
+		go w.weigh(over)
 		fleet.Wait()
 		for _, d := range devices {
 			d.radio.close()
