@@ -194,8 +194,8 @@ variable "topic_rules" {
   default = {}
 
   validation {
-    condition     = alltrue([for rule in keys(var.topic_rules) : can(regex("^[a-zA-Z0-9_]{1,30}$", rule))])
-    error_message = "topic_rules: a rule's name is 1 to 30 of a-z, A-Z, 0-9 and _."
+    condition     = alltrue([for rule in keys(var.topic_rules) : can(regex("^[a-zA-Z0-9_]{1,22}$", rule))])
+    error_message = "topic_rules: a rule's name is 1 to 22 of a-z, A-Z, 0-9 and _, because a role's name of 64 holds it."
   }
 
   validation {
