@@ -24,8 +24,8 @@ build: ## build this machine's binaries into dist/
 dist: ## what is deployed (linux/arm64, linux/amd64, Lambda), the same bytes each time, in dist/
 	@$(GO) run ./src/dist -go "$(GO)" -version "$(VERSION)"
 
-test: ## everything: lint, unit, race, peers, histories, world, mutations, fuzz
-	@test/run lint unit race peers histories world mutations fuzz
+test: ## everything: lint, unit, race, peers, histories, world, mutations, fuzz, dist
+	@test/run lint unit race peers histories world mutations fuzz dist
 
 lint: ## gofmt, go vet, staticcheck
 	@test/run lint

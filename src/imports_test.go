@@ -56,6 +56,7 @@ var libraries = map[string][]string{
 	"github.com/prometheus":                {"ingestor", "lab"},
 	"github.com/fxamacker/cbor":            {"processor", "coapctl"},
 	"github.com/coreos/go-systemd":         {"ingestor"},
+	"github.com/gofrs/flock":               {"device/client"},
 	"net/http/pprof":                       {"ingestor"},
 }
 

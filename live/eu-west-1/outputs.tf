@@ -52,3 +52,8 @@ output "dashboard" {
   description = "URL of the region's dashboard."
   value       = module.alarms.dashboard
 }
+
+output "faults" {
+  description = "Ids of the FIS templates, if there are any."
+  value       = { for key, faults in module.faults : key => faults.templates }
+}

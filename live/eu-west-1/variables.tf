@@ -66,3 +66,14 @@ variable "subscriptions" {
     error_message = "severity is page or ticket."
   }
 }
+
+variable "faults" {
+  description = "AWS FIS templates that stop this region's instances or deny its queue, for drills: { on = {} }. Empty: none."
+  type        = map(object({ minutes = optional(number, 10) }))
+  default     = {}
+
+  validation {
+    condition     = length(setsubtract(keys(var.faults), ["on"])) == 0
+    error_message = "faults is empty or { on = {} }, with minutes if 10 are not right."
+  }
+}

@@ -40,3 +40,21 @@ variable "allowed_types" {
     error_message = "A thing type is 1 to 128 of a-z A-Z 0-9 : _ -."
   }
 }
+
+variable "processor" {
+  description = "Options of the processor, see modules/processor: what it may add to the registry, publishing, rules, groups and index of things."
+  type = object({
+    auto_create       = optional(string, "any")
+    create_per_minute = optional(number, 0)
+    publish           = optional(string)
+    topic_rules       = optional(map(object({ sql = string, description = optional(string) })), {})
+    fleet_indexing    = optional(object({ shadows = optional(bool, false) }))
+    thing_groups      = optional(set(string), [])
+  })
+  default = {}
+
+  validation {
+    condition     = contains(["any", "things", "none"], var.processor.auto_create)
+    error_message = "processor: auto_create is any, things or none."
+  }
+}

@@ -66,3 +66,32 @@ variable "subscriptions" {
     error_message = "severity is page or ticket."
   }
 }
+
+variable "faults" {
+  description = "AWS FIS templates that stop this region's instances or deny its queue, for drills: { on = {} }. Empty: none."
+  type        = map(object({ minutes = optional(number, 10) }))
+  default     = {}
+
+  validation {
+    condition     = length(setsubtract(keys(var.faults), ["on"])) == 0
+    error_message = "faults is empty or { on = {} }, with minutes if 10 are not right."
+  }
+}
+
+variable "processor" {
+  description = "Options of the processor, see modules/processor: what it may add to the registry, publishing, rules, groups and index of things."
+  type = object({
+    auto_create       = optional(string, "any")
+    create_per_minute = optional(number, 0)
+    publish           = optional(string)
+    topic_rules       = optional(map(object({ sql = string, description = optional(string) })), {})
+    fleet_indexing    = optional(object({ shadows = optional(bool, false) }))
+    thing_groups      = optional(set(string), [])
+  })
+  default = {}
+
+  validation {
+    condition     = contains(["any", "things", "none"], var.processor.auto_create)
+    error_message = "processor: auto_create is any, things or none."
+  }
+}

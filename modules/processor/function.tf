@@ -9,6 +9,7 @@ locals {
       COAP_AUTO_CREATE       = var.auto_create
       COAP_CREATE_PER_MINUTE = tostring(var.create_per_minute)
     },
+    var.publish == null ? {} : { COAP_PUBLISH = var.publish },
     length(local.allowed_types) == 0 ? {} : { COAP_ALLOWED_TYPES = join(",", local.allowed_types) },
   )
 }

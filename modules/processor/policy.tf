@@ -47,6 +47,17 @@ data "aws_iam_policy_document" "processor" {
     }
   }
 
+  # {type} and {id} are what devices say.
+  dynamic "statement" {
+    for_each = var.publish == null ? [] : [replace(replace(var.publish, "{type}", "*"), "{id}", "*")]
+
+    content {
+      sid       = "Publish"
+      actions   = ["iot:Publish"]
+      resources = ["${local.iot}:topic/${statement.value}"]
+    }
+  }
+
   # The action has no resource (Service Authorization Reference, AWS IoT).
   statement {
     sid       = "Endpoint"

@@ -174,8 +174,19 @@ variable "thing_groups" {
   }
 }
 
+variable "publish" {
+  description = "Topic that each report is published to before it is merged, so that rules see every reading: coap/{type}/{id}, or $aws/rules/RULE/{type}/{id} for one rule alone, which costs less. Null: reports are not published."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.publish == null || can(regex("^([a-zA-Z0-9_-]+|\\$aws/rules/[a-zA-Z0-9_]+)(/([a-zA-Z0-9_-]|\\{type\\}|\\{id\\})+)+$", var.publish))
+    error_message = "publish: a topic of a-z, A-Z, 0-9, _, -, {type} and {id} between slashes, such as coap/{type}/{id}."
+  }
+}
+
 variable "topic_rules" {
-  description = "Rules of AWS IoT by name, each a query whose results go to the log group /NAME/rules/RULE. Shadows are published by AWS IoT itself: \"SELECT * FROM '$aws/things/+/shadow/update/documents'\" sees each change."
+  description = "Rules of AWS IoT by name, each a query whose results go to the log group /NAME/rules/RULE. With publish = \"coap/{type}/{id}\" an example is { coap_reports = { sql = \"SELECT * FROM 'coap/#'\" } }; without it AWS IoT itself publishes each change of a shadow to $aws/things/THING/shadow/update/documents."
   type = map(object({
     sql         = string
     description = optional(string, "Made by Terraform.")
@@ -183,8 +194,8 @@ variable "topic_rules" {
   default = {}
 
   validation {
-    condition     = alltrue([for rule in keys(var.topic_rules) : can(regex("^[a-zA-Z0-9_]{1,30}$", rule))])
-    error_message = "topic_rules: a rule's name is 1 to 30 of a-z, A-Z, 0-9 and _."
+    condition     = alltrue([for rule in keys(var.topic_rules) : can(regex("^[a-zA-Z0-9_]{1,22}$", rule))])
+    error_message = "topic_rules: a rule's name is 1 to 22 of a-z, A-Z, 0-9 and _, because a role's name of 64 holds it."
   }
 
   validation {

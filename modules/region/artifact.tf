@@ -62,7 +62,10 @@ resource "aws_s3_bucket_policy" "artifacts" {
   })
 
   # Two changes of a bucket's access at once conflict (OperationAborted).
-  depends_on = [aws_s3_bucket_public_access_block.artifacts]
+  depends_on = [
+    aws_s3_bucket_ownership_controls.artifacts,
+    aws_s3_bucket_public_access_block.artifacts,
+  ]
 }
 
 resource "aws_s3_object" "ingestor" {

@@ -37,6 +37,7 @@ resource "aws_instance" "ingestor" {
   root_block_device {
     encrypted   = true
     volume_type = "gp3"
+    volume_size = 8 # GiB, as the image has
   }
 
   maintenance_options {

@@ -52,7 +52,6 @@ func TestFaultyCalls(t *testing.T) {
 		{"send --endpoint ingestor.example.com th/a1 {}", "", 1, `--endpoint "ingestor.example.com": want an IP address and a port, such as 127.0.0.1:5683`},
 		{"send --endpoint 127.0.0.1 --endpoint coap://127.0.0.1:5683/ th/a1 {}", "", 1, `endpoint 127.0.0.1:5683 comes twice`},
 		{"send --endpoint 1.1.1.1 --endpoint 1.1.1.2 --endpoint 1.1.1.3 --endpoint 1.1.1.4 --endpoint 1.1.1.5 th/a1 {}", "", 1, `a device has 1 to 4 endpoints, not 5`},
-		{"send --state send.go th/a1 {}", "", 1, `--state send.go is not a file of coapctl send: name another, which it makes`},
 		{"send th/a1 " + strings.Repeat("x", 1025), "", 1, `the payload has 1025 bytes: a report is one datagram of at most 1152 bytes, its payload at most 1024`},
 		{"things --aws --endpoint http://127.0.0.1:1", "", 2, `--endpoint and --aws can't be used together: see coapctl things --help`},
 		{"things --endpoint 127.0.0.1", "", 1, `endpoint "127.0.0.1": want a URL such as http://127.0.0.1:4566`},

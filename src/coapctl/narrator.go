@@ -99,7 +99,7 @@ func (t *narrator) silence(r client.Result, state device.State) string {
 	case t.config.Memory != nil:
 		why += " Send it again: the next call listens longer."
 	case len(r.Attempts) == 1 && several:
-		why += " Send it again: --window 5s has room for another address, and with --state the next call begins with the next one."
+		why += " Send it again: --window 4s has room for another address, and with --state the next call begins with the next one."
 	default:
 		why += " Send it again."
 	}

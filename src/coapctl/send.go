@@ -23,8 +23,8 @@ type sendCommand struct {
 	Every     time.Duration `placeholder:"TIME" help:"A stream: check in again and again with so much sleep, an eighth more or less, between. Ctrl-C ends it."`
 	Count     int           `placeholder:"N" help:"End the stream after so many check-ins."`
 	HardLimit time.Duration `placeholder:"TIME" help:"Send NONs, which nobody acknowledges, while the last acknowledgement is younger than this, such as 4h. Default: each report is a CON and verified."`
-	Window    time.Duration `placeholder:"TIME" default:"1s" help:"How long to listen at least (${default}); 5s has room for another address in the same check-in."`
-	State     string        `placeholder:"FILE" help:"Keep here what the device must not forget. One file for each device, one process at a time."`
+	Window    time.Duration `placeholder:"TIME" default:"1s" help:"How long to listen at least (${default}); 4s has room for another address in the same check-in."`
+	State     string        `placeholder:"FILE" help:"Keep here what the device must not forget. One file for each device, one process at a time: FILE.lock beside it sees to that."`
 	Format    string        `placeholder:"FORMAT" help:"json, cbor (typed as JSON), text, octets (typed in hex), or the number of a Content-Format. Default: json for an object or array, else text."`
 	Urgent    bool          `help:"Send whatever the policy holds back, and as a CON."`
 	JSON      bool          `name:"json" help:"Write a line of JSON for each check-in."`
@@ -57,6 +57,17 @@ func (c *sendCommand) Run(ctx context.Context, s streams) error {
 
 // report says what became of each check-in.
 func (c *sendCommand) report(ctx context.Context, config client.Config, text text, s streams) (err error) {
+	if c.State != "" {
+		file, err := client.OpenFile(c.State)
+		if errors.Is(err, client.ErrInUse) {
+			return fmt.Errorf("--state %s is in use by another coapctl send: end that one, or name another file, which is another device", c.State)
+		}
+		if err != nil {
+			return fmt.Errorf("--state: %w", err)
+		}
+		defer file.Close()
+		config.Memory = file
+	}
 	d, err := client.New(config)
 	if errors.Is(err, client.ErrMemory) {
 		return fmt.Errorf("--state %s is not a file of coapctl send: name another, which it makes", c.State)
@@ -126,9 +137,6 @@ func (c *sendCommand) config() (client.Config, error) {
 			return config, fmt.Errorf("--endpoint %w", err)
 		}
 		config.Endpoints = append(config.Endpoints, at)
-	}
-	if c.State != "" {
-		config.Memory = client.File(c.State)
 	}
 	return config, nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -126,7 +127,7 @@ delivered: CON to 192.0.2.1:5683, silence
 A queue holds the report.`},
 		{"silence", sendCommand{}, []server{deaf, stores}, false, `
 unverified: CON to 192.0.2.1:5683, silence
-Whether a queue holds the report is unknown. Send it again: --window 5s has room for another address, and with --state the next call begins with the next one.`},
+Whether a queue holds the report is unknown. Send it again: --window 4s has room for another address, and with --state the next call begins with the next one.`},
 		{"silence at the only address", sendCommand{}, []server{deaf}, false, `
 unverified: CON to 192.0.2.1:5683, silence
 Whether a queue holds the report is unknown. Send it again.`},
@@ -385,12 +386,63 @@ func TestLines(t *testing.T) {
 	})
 }
 
-// A memory that cannot be written ends the call, in words.
+// A memory that cannot be opened, read or written ends the call, in words and once.
 func TestNoMemory(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		_, err := sends(t.Context(), t, sendCommand{State: filepath.Join(t.TempDir(), "no", "folder")}, stores)
-		if err == nil || errors.Is(err, client.ErrMemory) || strings.Count(err.Error(), "save the device's memory: ") != 1 {
-			t.Errorf("ended with %v", err)
+	dir := t.TempDir()
+	gone := filepath.Join(dir, "gone")
+	if err := os.Mkdir(gone, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	vanishes := func(n int, r coap.Request) []byte {
+		os.RemoveAll(gone)
+		return stores(n, r)
+	}
+	for _, tt := range []struct {
+		state  string
+		server server
+		want   string
+	}{
+		{filepath.Join(dir, "no", "folder"), stores, "--state: open "},
+		{dir, stores, "read the device's memory: "},
+		{filepath.Join(gone, "state"), vanishes, "save the device's memory: "},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			_, err := sends(t.Context(), t, sendCommand{State: tt.state}, tt.server)
+			if err == nil || errors.Is(err, client.ErrMemory) || strings.Count(err.Error(), tt.want) != 1 {
+				t.Errorf("ended with %v, want %s once", err, tt.want)
+			}
+		})
+	}
+}
+
+// A file that is no device's memory, or is another process's, is not touched.
+func TestStateOfOthers(t *testing.T) {
+	state := filepath.Join(t.TempDir(), "state")
+	if err := os.WriteFile(state, []byte("dear diary"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	send := func() error {
+		_, err := sends(t.Context(), t, sendCommand{State: state}, stores)
+		return err
+	}
+	if err, want := send(), "--state "+state+" is not a file of coapctl send: name another, which it makes"; err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+	other, err := client.OpenFile(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err, want := send(), "--state "+state+" is in use by another coapctl send: end that one, or name another file, which is another device"; err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+	other.Close()
+	if b, err := os.ReadFile(state); string(b) != "dear diary" || err != nil {
+		t.Errorf("%q, %v", b, err)
+	}
+	os.Remove(state)
+	for range 2 { // the lock was let go
+		if err := send(); err != nil {
+			t.Error(err)
 		}
-	})
+	}
 }

@@ -17,7 +17,7 @@ const (
 	ackTimeout       = 2000 // ACK_TIMEOUT
 	ackSpread        = 1000 // ACK_TIMEOUT * (ACK_RANDOM_FACTOR - 1)
 	maxTransmissions = 5    // MAX_RETRANSMIT + 1
-	minListen        = 1000 // no transmission unless this much of the window remains
+	minListen        = 1000 // no transmission unless this much of the window remains when it falls due
 )
 
 // The listening window, in milliseconds.

@@ -16,15 +16,20 @@ func (p *Policy) firstTimeout() uint32 {
 }
 
 // nextSend is when the next transmission is due, now if that is past. It reports false if
-// there will be none: too little of the window would remain, or nobody is left.
+// there will be none: minListen of the window would not remain, or nobody is left. When it
+// was due decides, not when the host's timer fires, which is a little late everywhere: the
+// window then ends later by as much (see hasLeft). Past its end it is too late, as it is
+// when minListen of the time awake does not remain.
 func (p *Policy) nextSend(now uint32) (at uint32, ok bool) {
 	c := &p.checkIn
 	at = c.lastSent + c.timeout
-	if before(at, now) {
-		at = now
-	}
 	if c.accepted != 0 || c.sends == maxTransmissions || before(c.deadline, at+minListen) {
 		return 0, false
+	}
+	if before(at, now) {
+		if at = now; !before(now, c.deadline) || before(p.limit(), now+minListen) {
+			return 0, false
+		}
 	}
 	_, ok = p.choose(true)
 	return at, ok

@@ -48,8 +48,10 @@ func newBench(t *testing.T, function, arch string, emulator ...string) *bench {
 	at := netip.MustParseAddrPort(strings.TrimPrefix(server.URL, "http://"))
 	var four [4]netip.AddrPort
 	b.plan = NewPlan(four, at, at, 30*time.Second, 180*time.Second)
+	// A slow machine fills and handles an event of 6 MB in minutes: nothing may come back meanwhile.
+	visibility := map[string]string{string(types.QueueAttributeNameVisibilityTimeout): "600"}
 	for _, q := range b.plan.Queues {
-		if _, err := b.queue(q.Region).CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: &q.Name}); err != nil {
+		if _, err := b.queue(q.Region).CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: &q.Name, Attributes: visibility}); err != nil {
 			t.Fatal(err)
 		}
 	}

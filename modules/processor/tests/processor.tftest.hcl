@@ -89,7 +89,8 @@ run "options" {
   variables {
     fleet_indexing = { shadows = true }
     thing_groups   = ["thermo", "soil_2"]
-    topic_rules    = { coap_changes = { sql = "SELECT * FROM '$aws/things/+/shadow/update/documents'" } }
+    publish        = "coap/{type}/{id}"
+    topic_rules    = { coap_reports = { sql = "SELECT * FROM 'coap/#'" } }
   }
 
   assert {
@@ -108,8 +109,13 @@ run "options" {
   }
 
   assert {
-    condition     = aws_iot_topic_rule.rule["coap_changes"].cloudwatch_logs != null && aws_cloudwatch_log_group.rule["coap_changes"].name == "/coap/rules/coap_changes"
+    condition     = aws_iot_topic_rule.rule["coap_reports"].sql == "SELECT * FROM 'coap/#'" && aws_cloudwatch_log_group.rule["coap_reports"].name == "/coap/rules/coap_reports"
     error_message = "The rule has no log group."
+  }
+
+  assert {
+    condition     = output.environment.COAP_PUBLISH == "coap/{type}/{id}" && one([for s in data.aws_iam_policy_document.processor.statement : s.resources if s.sid == "Publish"]) == toset(["arn:aws:iot:us-east-1:123456789012:topic/coap/*/*"])
+    error_message = "Reports are not published, or may be published elsewhere."
   }
 }
 
@@ -142,6 +148,25 @@ run "refuses_a_concurrency_that_aws_refuses" {
   expect_failures = [var.maximum_concurrency]
   variables {
     maximum_concurrency = 1
+  }
+}
+
+run "takes_basic_ingest" {
+  variables {
+    publish = "$aws/rules/coap_reports/{type}/{id}"
+  }
+
+  assert {
+    condition     = one([for s in data.aws_iam_policy_document.processor.statement : s.resources if s.sid == "Publish"]) == toset(["arn:aws:iot:us-east-1:123456789012:topic/$aws/rules/coap_reports/*/*"])
+    error_message = "The rule's own topic may not be published to."
+  }
+}
+
+run "refuses_a_topic_with_a_wildcard" {
+  command         = plan
+  expect_failures = [var.publish]
+  variables {
+    publish = "coap/#"
   }
 }
 

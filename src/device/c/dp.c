@@ -8,7 +8,7 @@
 #define ACK_TIMEOUT 2000u
 #define ACK_SPREAD 1000u /* ACK_TIMEOUT * (ACK_RANDOM_FACTOR - 1) */
 #define MAX_TRANSMISSIONS 5u
-#define MIN_LISTEN 1000u /* no transmission unless this much of the window remains */
+#define MIN_LISTEN 1000u /* no transmission unless this much of the window remains when it falls due */
 
 /* The listening window, in ms. */
 #define SERVER_TIME 750u   /* an ingestor answers within 700 ms, if only with 5.03 */
@@ -421,10 +421,13 @@ static bool next_send(const dp_policy *p, uint32_t now, uint32_t *at)
 	uint8_t address;
 
 	*at = c->last_sent + c->timeout;
-	if (before(*at, now))
-		*at = now;
 	if (c->accepted != 0 || c->sends == MAX_TRANSMISSIONS || before(c->deadline, *at + MIN_LISTEN))
 		return false;
+	if (before(*at, now)) { /* the timer is late: when it was due decides, while there is time */
+		*at = now;
+		if (!before(now, c->deadline) || before(limit(p), now + MIN_LISTEN))
+			return false;
+	}
 	return choose(p, true, &address);
 }
 

@@ -78,6 +78,7 @@ func (h *checkIn) send(ctx context.Context, out device.Output) (device.Output, e
 	}
 	endpoint := h.config.Endpoints[out.Address]
 	datagram := h.appendRequest(make([]byte, 0, coap.MaxDatagram), &out, h.echo[out.Address])
+	at := time.Since(h.begun) // before it leaves: the answer may be here when the call returns
 	n, err := h.ear.socket.WriteBatch([]udp.Packet{{Buf: datagram, Peer: endpoint}})
 	if err != nil {
 		return device.Output{}, fmt.Errorf("send to %s: %w", endpoint, err)
@@ -87,7 +88,7 @@ func (h *checkIn) send(ctx context.Context, out device.Output) (device.Output, e
 		Confirmable: out.Confirmable,
 		Echo:        out.Echo,
 		MessageID:   out.MessageID,
-		At:          time.Since(h.begun),
+		At:          at,
 		Refused:     n == 0,
 	})
 	if n == 0 { // the system refused it, as a radio without a network would

@@ -292,6 +292,33 @@ func TestBrokenSockets(t *testing.T) {
 	})
 }
 
+// TestRoundTripFromBeforeTheSend: an answer that is there when the send returns has taken
+// time all the same.
+func TestRoundTripFromBeforeTheSend(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		open := w.config.Open
+		w.config.Open = func(ctx context.Context) (udp.Socket, error) {
+			s, err := open(ctx)
+			return slow{s}, err
+		}
+		w.answer(stores(20 * time.Millisecond))
+		a := w.send(w.client(), "x", device.Delivered).Attempts[0]
+		if a.At != 0 || a.Answer.RoundTrip != 50*time.Millisecond {
+			t.Errorf("sent after %v, answered after %v", a.At, a.Answer.RoundTrip)
+		}
+	})
+}
+
+// slow is a socket whose calls return late.
+type slow struct{ udp.Socket }
+
+func (s slow) WriteBatch(packets []udp.Packet) (int, error) {
+	n, err := s.Socket.WriteBatch(packets)
+	time.Sleep(50 * time.Millisecond)
+	return n, err
+}
+
 // refusing is a socket without a network.
 type refusing struct{ udp.Socket }
 
@@ -376,10 +403,22 @@ func TestDeadEndpoints(t *testing.T) {
 
 // TestRealSockets: two addresses of this machine, the first of which nobody listens on.
 func TestRealSockets(t *testing.T) {
-	server, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	c, err := New(Config{Endpoints: []netip.AddrPort{nobody(t), storing(t)}, Type: "th", ID: "a1"})
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, want := range []device.Outcome{device.Unverified, device.Delivered} {
+		r, err := c.Send(context.Background(), []byte("{}"), 50, false)
+		if err != nil || r.Outcome != want {
+			t.Fatalf("%s, %v, want %s", r, err, want)
+		}
+	}
+}
+
+// storing is where each report is answered 2.04.
+func storing(t *testing.T) netip.AddrPort {
+	t.Helper()
+	server := loopback(t)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -394,21 +433,38 @@ func TestRealSockets(t *testing.T) {
 			server.WriteToUDPAddrPort(r.Append(nil, 0, coap.Response{Code: codes.Changed}), from)
 		}
 	}()
-	defer func() { server.Close(); <-done }()
-	nobody, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	t.Cleanup(func() { server.Close(); <-done })
+	return server.LocalAddr().(*net.UDPAddr).AddrPort()
+}
+
+// nobody is where nobody listens, which an ICMP error says.
+func nobody(t *testing.T) netip.AddrPort {
+	t.Helper()
+	socket := loopback(t)
+	socket.Close()
+	return socket.LocalAddr().(*net.UDPAddr).AddrPort()
+}
+
+func loopback(t *testing.T) *net.UDPConn {
+	t.Helper()
+	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	dead := nobody.LocalAddr().(*net.UDPAddr).AddrPort()
-	nobody.Close()
-	c, err := New(Config{Endpoints: []netip.AddrPort{dead, server.LocalAddr().(*net.UDPAddr).AddrPort()}, Type: "th", ID: "a1"})
+	return conn
+}
+
+// TestFailoverInFourSeconds: on a real clock, whose timers fire late, a window of 4 s
+// has room for the second address.
+func TestFailoverInFourSeconds(t *testing.T) {
+	t.Parallel()
+	endpoints := []netip.AddrPort{nobody(t), storing(t)}
+	c, err := New(Config{Endpoints: endpoints, Type: "th", ID: "a1", Policy: device.Config{WindowMin: 4000}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []device.Outcome{device.Unverified, device.Delivered} {
-		r, err := c.Send(context.Background(), []byte("{}"), 50, false)
-		if err != nil || r.Outcome != want {
-			t.Fatalf("%s, %v, want %s", r, err, want)
-		}
+	r, err := c.Send(context.Background(), []byte("{}"), 50, false)
+	if err != nil || r.Outcome != device.Delivered || len(r.Attempts) != 2 || r.Attempts[1].Endpoint != endpoints[1] {
+		t.Errorf("%s, %v: want a second attempt, which is delivered", r, err)
 	}
 }

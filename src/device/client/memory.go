@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"coap-for-aws-iot/src/device"
 )
@@ -102,33 +100,4 @@ func (c *Client) save(reserved uint32) error {
 	}
 	c.memory.reserved = reserved
 	return nil
-}
-
-// File is a Memory in a file with this name, which is replaced at each Save.
-type File string
-
-// Load reads the file; one that does not exist is an empty memory.
-func (f File) Load() ([]byte, error) {
-	b, err := os.ReadFile(string(f))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	return b, err
-}
-
-// Save writes another file, syncs it, and renames it to the name.
-func (f File) Save(b []byte) error {
-	temporary, err := os.CreateTemp(filepath.Dir(string(f)), filepath.Base(string(f))+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temporary.Name()) // after the rename it is not there
-	if _, err := temporary.Write(b); err != nil {
-		temporary.Close()
-		return err
-	}
-	if err := errors.Join(temporary.Sync(), temporary.Close()); err != nil {
-		return err
-	}
-	return os.Rename(temporary.Name(), string(f))
 }

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -133,40 +131,4 @@ func TestForeignMemory(t *testing.T) {
 			t.Errorf("number %d", r.Seq)
 		}
 	})
-}
-
-func TestFile(t *testing.T) {
-	dir := t.TempDir()
-	f := File(filepath.Join(dir, "device"))
-	if b, err := f.Load(); b != nil || err != nil {
-		t.Errorf("%x, %v", b, err)
-	}
-	for _, want := range []string{"one", "two"} {
-		if err := f.Save([]byte(want)); err != nil {
-			t.Fatal(err)
-		}
-		if b, err := f.Load(); string(b) != want || err != nil {
-			t.Errorf("%q, %v", b, err)
-		}
-	}
-	other := filepath.Join(dir, "other")
-	if err := os.Link(string(f), other); err != nil {
-		t.Fatal(err)
-	}
-	if err := f.Save([]byte("three")); err != nil {
-		t.Fatal(err)
-	}
-	if b, err := os.ReadFile(other); string(b) != "two" || err != nil {
-		t.Errorf("the old file was written over: %q, %v", b, err)
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 2 {
-		t.Errorf("%v is left, %v", entries, err)
-	}
-	if err := File(filepath.Join(dir, "none", "device")).Save(nil); err == nil {
-		t.Error("saved into a folder that is not there")
-	}
-	if _, err := File(dir).Load(); err == nil {
-		t.Error("loaded a folder")
-	}
 }

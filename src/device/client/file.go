@@ -1,0 +1,63 @@
+package client
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/gofrs/flock"
+)
+
+// ErrInUse reports a file that another process is using as a device's memory. Two that
+// used it would give the same numbers to different reports.
+var ErrInUse = errors.New("client: the memory is in use by another process")
+
+// File is a Memory in a file, which is replaced at each Save.
+type File struct {
+	name string
+	lock *flock.Flock
+}
+
+// OpenFile takes the file with this name for this process until Close, or returns
+// ErrInUse. The lock is the system's, on an empty file beside it (name + ".lock"), which
+// stays: a process that is killed lets go, and the file of a lock that goes away could
+// be locked twice. Neither file has to exist.
+func OpenFile(name string) (*File, error) {
+	f := &File{name: name, lock: flock.New(name + ".lock")}
+	switch locked, err := f.lock.TryLock(); {
+	case err != nil:
+		return nil, err
+	case !locked:
+		return nil, ErrInUse
+	}
+	return f, nil
+}
+
+// Close lets another process use the file. The client that has it must be closed before.
+func (f *File) Close() error { return f.lock.Close() }
+
+// Load reads the file; one that does not exist is an empty memory.
+func (f *File) Load() ([]byte, error) {
+	b, err := os.ReadFile(f.name)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	return b, err
+}
+
+// Save writes another file, syncs it, and renames it to the name.
+func (f *File) Save(b []byte) error {
+	temporary, err := os.CreateTemp(filepath.Dir(f.name), filepath.Base(f.name)+".*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(temporary.Name()) // after the rename it is not there
+	if _, err := temporary.Write(b); err != nil {
+		temporary.Close()
+		return err
+	}
+	if err := errors.Join(temporary.Sync(), temporary.Close()); err != nil {
+		return err
+	}
+	return os.Rename(temporary.Name(), f.name)
+}
