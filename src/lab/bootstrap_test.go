@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"os"
@@ -24,6 +25,7 @@ import (
 
 	"coap-for-aws-iot/src/envelope"
 	"coap-for-aws-iot/src/local"
+	"coap-for-aws-iot/src/sdk"
 )
 
 // A bench is the built bootstrap of a function, run as Lambda runs it, and an AWS for it.
@@ -90,7 +92,10 @@ func arm64Emulator(t *testing.T) string {
 }
 
 func (b *bench) config(region string) aws.Config {
-	return aws.Config{Region: region, BaseEndpoint: aws.String(b.plan.Endpoint()), Credentials: credentials.NewStaticCredentialsProvider("x", "x", "")}
+	return aws.Config{
+		Region: region, BaseEndpoint: aws.String(b.plan.Endpoint()), Credentials: credentials.NewStaticCredentialsProvider("x", "x", ""),
+		HTTPClient: sdk.Keep(http.DefaultClient),
+	}
 }
 
 func (b *bench) queue(region string) *sqs.Client { return sqs.NewFromConfig(b.config(region)) }
