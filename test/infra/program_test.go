@@ -2,6 +2,7 @@ package infra
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"regexp"
@@ -245,8 +246,11 @@ func (p *programs) processor() {
 	watched[0].Attributes["ApproximateReceiveCount"] = "2"
 	p.handle(f, primary, watched[:2]...)
 
-	// While shadows cannot be written, what there is is stretched and given back.
-	p.report("use1-a", "thermometer", "thing-use1-a")
+	// While shadows cannot be written, what there is is stretched and given back: from 16
+	// failures in a row on that is an outage, and no longer the trouble of one report.
+	for i := range 8 {
+		p.report("use1-a", "thermometer", fmt.Sprint("thing-", i))
+	}
 	heal := p.fault(local.Fault{Region: primary, Service: "iot-data", Kind: local.Error})
 	if p.handle(f, primary) {
 		t.Error("the processor kept what it could not write")

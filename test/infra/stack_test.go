@@ -3,6 +3,7 @@ package infra
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -35,6 +36,7 @@ type stack struct {
 	tree    string
 	regions *stand.Regions
 	plans   map[string]*terraform.PlanStruct // by region: the second plan, in which all is known
+	vars    map[string]map[string]any        // by region: what its owner has set
 }
 
 // newStack applies nothing yet.
@@ -45,13 +47,22 @@ func newStack(t testing.TB) *stack {
 		tree:    stand.Tree(t),
 		regions: stand.NewRegions(t, stand.StartMoto(t)),
 		plans:   map[string]*terraform.PlanStruct{},
+		vars:    map[string]map[string]any{primary: {}, secondary: {}},
 	}
 }
 
 // root returns the options of a region's root.
 func (s *stack) root(t testing.TB, region string) *terraform.Options {
 	t.Helper()
-	return options(t, s.tree, "live/"+region, s.regions.URL)
+	o := options(t, s.tree, "live/"+region, s.regions.URL)
+	maps.Copy(o.Vars, s.vars[region])
+	return o
+}
+
+// introduce tells a region's root the addresses of the other region, as an operator does.
+func (s *stack) introduce(t testing.TB, region string) {
+	t.Helper()
+	s.vars[region]["other_addresses"] = terraform.OutputMapContext(t, t.Context(), s.root(t, other(region)), "own_addresses")
 }
 
 func (s *stack) api(region string) api { return api{s.regions.URL, region} }
@@ -96,13 +107,18 @@ func (s *stack) destroy(t testing.TB, region string) {
 	terraform.DestroyContext(t, ctx, s.root(t, region))
 }
 
-// applied is both roots, the primary's first: what tests share that only look.
+// applied is both roots, as docs/deploy.md has them applied: the primary's, the secondary's
+// with the primary's addresses, and the primary's again with the secondary's. Tests share it
+// that only look.
 func applied(t *testing.T) *stack {
 	t.Helper()
 	shared.once.Do(func() {
 		s := newStack(lasting{t})
 		s.apply(t, primary)
+		s.introduce(t, secondary)
 		s.apply(t, secondary)
+		s.introduce(t, primary)
+		s.apply(t, primary)
 		shared.stack = s
 	})
 	if shared.stack == nil {
