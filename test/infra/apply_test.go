@@ -26,6 +26,7 @@ func TestApply(t *testing.T) {
 // TestApplyTheOtherWay applies the secondary's root first, and destroys both again, each
 // while the other region is dead.
 func TestApplyTheOtherWay(t *testing.T) {
+	t.Parallel()
 	s := newStack(t)
 	s.apply(t, secondary)
 	s.apply(t, primary)

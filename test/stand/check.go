@@ -53,10 +53,7 @@ func fetchProvider(ctx context.Context, terraform, versions string) error {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, terraform, "init", "-backend=false")
 	cmd.Dir = folder
-	cmd.Env = os.Environ()
-	for name, value := range Environ() {
-		cmd.Env = append(cmd.Env, name+"="+value)
-	}
+	cmd.Env = Environment()
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("the AWS provider is missing: terraform init cannot fetch it (%w), and no local mirror holds it, see docs/testing.md", err)
 	}
