@@ -113,6 +113,7 @@ func (s *stack) destroy(t testing.TB, region string) {
 func applied(t *testing.T) *stack {
 	t.Helper()
 	shared.once.Do(func() {
+		defer func() { shared.skipped = t.Skipped() }()
 		s := newStack(lasting{t})
 		s.apply(t, primary)
 		s.introduce(t, secondary)
@@ -121,6 +122,9 @@ func applied(t *testing.T) *stack {
 		s.apply(t, primary)
 		shared.stack = s
 	})
+	if shared.skipped {
+		t.Skip("something is missing, see the test that was skipped first")
+	}
 	if shared.stack == nil {
 		t.Fatal("there is no stack to look at: an earlier test could not apply it")
 	}
@@ -128,6 +132,7 @@ func applied(t *testing.T) *stack {
 }
 
 var shared struct {
-	once  sync.Once
-	stack *stack
+	once    sync.Once
+	stack   *stack
+	skipped bool // there is no stack for want of a tool
 }
