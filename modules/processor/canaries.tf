@@ -3,7 +3,7 @@
 # nothing-applied would page for ever.
 
 locals {
-  canary_type   = toset(var.auto_create == "any" ? [] : ["canary"])
+  canary_type   = toset(var.auto_create == "any" || length(var.canaries) == 0 ? [] : ["canary"])
   canary_things = var.auto_create == "none" ? var.canaries : toset([])
 }
 

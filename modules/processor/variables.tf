@@ -131,7 +131,7 @@ variable "auto_create" {
 }
 
 variable "canaries" {
-  description = "Things of the canaries of all regions, such as canary-use1-euw1-a. Used where auto_create is none; otherwise the processor adds them."
+  description = "Things of the canaries of all regions, such as canary-use1-euw1-a. With auto_create none they are added here, with things only their type is."
   type        = set(string)
   default     = []
 
