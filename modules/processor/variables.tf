@@ -142,9 +142,9 @@ variable "canaries" {
 }
 
 variable "create_per_minute" {
-  description = "Things that may be added per minute and container, as a bound on what forged reports can cost. 0: no bound."
+  description = "Things that may be added per minute and container, as a bound on what forged reports can cost. What is beyond it goes to the dead-letter queue and can be redriven. 0: no bound."
   type        = number
-  default     = 0
+  default     = 600
 
   validation {
     condition     = var.create_per_minute >= 0 && var.create_per_minute <= 1000000 && floor(var.create_per_minute) == var.create_per_minute
