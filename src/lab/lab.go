@@ -76,8 +76,9 @@ type Lab struct {
 	close    sync.Once
 	sampling sync.Mutex // held by sample
 
-	mu      sync.Mutex        // guards the following
-	tallies map[string]*tally // by ingestor
+	mu       sync.Mutex          // guards the following
+	tallies  map[string]*tally   // by ingestor
+	readings map[string]*reading // by ingestor, the latest of each
 }
 
 // A stage is what stops together.
@@ -138,6 +139,7 @@ func newLab(o Options) (*Lab, error) {
 		children: map[string]*supervisor{},
 		mappings: map[string]*mapping{},
 		tallies:  map[string]*tally{},
+		readings: map[string]*reading{},
 	}
 	l.plan.Data = o.Data
 	if err := l.plan.checkAddresses(); err != nil {
@@ -145,7 +147,7 @@ func newLab(o Options) (*Lab, error) {
 	}
 	l.child(roleAWS, roleAWS, l.plan.awsEnviron(), l.makeQueues)
 	for _, in := range l.plan.Ingestors {
-		l.tallies[in.Name] = &tally{}
+		l.tallies[in.Name], l.readings[in.Name] = &tally{}, &reading{}
 		l.child(in.Name, roleIngestor, in.environ, func(ctx context.Context) error {
 			return checkHealth(ctx, l.client, in.Admin)
 		})

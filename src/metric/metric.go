@@ -20,6 +20,14 @@ const (
 	Applied   = "applied"   // reports whose effect is in a shadow
 )
 
+// How an ingestor stands with its two queues. The last two are 1 or 0.
+const (
+	FallbackBundles = "fallback_bundles" // sent to the other region's queue
+	FallbackStored  = "fallback_stored"  // of the stored reports, those that the other region's queue confirmed first
+	QueueDown       = "queue_down"       // this region's queue gets only probes
+	FallbackDown    = "fallback_down"    // the other region's queue gets only probes
+)
+
 // Life lists the counters of a report's life in their order.
 var Life = []string{Received, Accepted, Stored, Acked, Forwarded, Applied}
 
