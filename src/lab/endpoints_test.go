@@ -38,8 +38,8 @@ func awsURL(region, queue string) string {
 	return "https://sqs." + region + ".amazonaws.com/" + account + "/" + queue
 }
 
-// awsCertificate makes a certificate for awsHosts in both regions. A process that has file as
-// its SSL_CERT_FILE believes it.
+// awsCertificate makes a certificate for awsHosts in both regions, and a file of it and its
+// key. A process that has the file as its SSL_CERT_FILE believes it.
 func awsCertificate(t *testing.T) (certificate tls.Certificate, file string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -56,8 +56,14 @@ func awsCertificate(t *testing.T) (certificate tls.Certificate, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	text = append(text, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})...)
 	file = filepath.Join(t.TempDir(), "aws.pem")
-	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
+	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, file
@@ -72,6 +78,10 @@ type network struct {
 	open  map[net.Conn]struct{} // to be cut by losing
 }
 
+func newNetwork() *network {
+	return &network{hosts: map[string]string{}, lost: map[string]bool{}, open: map[net.Conn]struct{}{}}
+}
+
 // ServeHTTP serves CONNECT.
 func (n *network) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	n.mu.Lock()
@@ -81,18 +91,18 @@ func (n *network) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done() // as in a partition: no answer
 		return
 	}
-	server, err := net.Dial("tcp", to)
+	server, err := new(net.Dialer).DialContext(r.Context(), "tcp", to)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadGateway)
 		return
 	}
 	defer server.Close()
-	w.WriteHeader(http.StatusOK)
-	client, _, err := http.NewResponseController(w).Hijack()
+	client, _, err := http.NewResponseController(w).Hijack() // before the answer, which calls for more
 	if err != nil {
 		return
 	}
 	defer client.Close()
+	io.WriteString(client, "HTTP/1.1 200 OK\r\n\r\n")
 	n.mu.Lock()
 	n.open[client] = struct{}{}
 	n.mu.Unlock()
@@ -124,7 +134,7 @@ func newCloud(t *testing.T) (*cloud, []string) {
 	t.Helper()
 	certificate, file := awsCertificate(t)
 	c := &cloud{
-		network:  &network{hosts: map[string]string{}, lost: map[string]bool{}, open: map[net.Conn]struct{}{}},
+		network:  newNetwork(),
 		services: map[string]*local.Service{},
 	}
 	for _, region := range []string{Primary, Secondary} {

@@ -132,16 +132,22 @@ func newLab(o Options) (*Lab, error) {
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
+	p := NewPlan(four, o.AWS, o.HTTP, o.FunctionTimeout, o.Visibility)
+	p.Data = o.Data
+	return assemble(p, o.Log)
+}
+
+// assemble makes the lab that a plan describes, and starts nothing.
+func assemble(p Plan, log io.Writer) (*Lab, error) {
 	l := &Lab{
-		plan:     NewPlan(four, o.AWS, o.HTTP, o.FunctionTimeout, o.Visibility),
-		log:      newLogbook(o.Log),
+		plan:     p,
+		log:      newLogbook(log),
 		client:   &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}, // no proxy
 		children: map[string]*supervisor{},
 		mappings: map[string]*mapping{},
 		tallies:  map[string]*tally{},
 		readings: map[string]*reading{},
 	}
-	l.plan.Data = o.Data
 	if err := l.plan.checkAddresses(); err != nil {
 		return nil, err
 	}
