@@ -68,6 +68,10 @@ func New(cfg Config, sockets []udp.Socket, q, fallback *queue.Queue, log *slog.L
 	return in
 }
 
+// Stats returns what the ingestor's sender has done, and what it holds. It may be called
+// at any time.
+func (in *Ingestor) Stats() queue.Stats { return in.sender.Stats() }
+
 // Run serves until ctx is done, then drains within confirmWithin: new messages are
 // told 5.03, what was accepted is stored, its acknowledgements leave, the sockets
 // close. It is called once.

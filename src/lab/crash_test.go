@@ -173,7 +173,7 @@ func TestKillEverything(t *testing.T) {
 		}
 	}
 	t.Logf("acknowledged but lost: %d", lost)
-	if len(f.acked) < 1000*kills {
-		t.Errorf("only %d reports were acknowledged: the test is too easy", len(f.acked))
+	if rate < crashRate/2 { // a busy machine; on a free one it is more than 5,000
+		t.Errorf("only %.0f reports a second were acknowledged, of %d offered: the test is too easy", rate, crashRate)
 	}
 }

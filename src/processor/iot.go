@@ -10,10 +10,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iotdataplane"
 )
 
-// Calls in flight, of reads and of writes, and together no more than maxThings. One shadow call takes about 20 ms, so 96 of them are 4,800 a
-// second, more than the quota of an account (AWS General Reference, AWS IoT Core:
-// 4,000 shadow requests/s in the large regions); a registry call about 50 ms, so 8 of
-// them are 160 a second (CreateThing: 100).
+// Calls in flight, of reads and of writes, and together no more than maxThings. One
+// shadow call takes about 20 ms, so 96 of them are 4,800 a second, more than the quota of
+// an account (AWS General Reference, AWS IoT Core: 4,000 shadow requests/s in the large
+// regions); a registry call about 50 ms, so 8 of them are 160 a second (CreateThing: 100).
 const (
 	maxShadowCalls   = 96
 	maxRegistryCalls = 8

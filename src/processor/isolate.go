@@ -129,6 +129,15 @@ func (s *settlement) handleAlone(ctx context.Context, m *message) {
 	m.reports = s.p.read(m)
 	s.p.apply(ctx, m)
 	s.settle(ctx, m)
+	if m.failed {
+		return
+	}
+	// It has killed nobody, and must not come again as if it had. Lambda may fail to
+	// delete it, so that is done here, and where the queue does not, the count starts anew.
+	if err := s.p.remove(ctx, []*message{m}); err != nil {
+		s.note(err)
+		s.send(ctx, s.p.source, []parcel{m.renewal(renewDelay)})
+	}
 }
 
 // up reports whether AWS IoT works as far as is known. If nothing is known it is

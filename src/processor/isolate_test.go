@@ -2,6 +2,7 @@ package processor
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -121,4 +122,35 @@ func TestFlappingIsNoCrash(t *testing.T) {
 		}
 		w.expectDead("")
 	})
+}
+
+// If Lambda fails to delete what is done it comes again, as a report that kills would.
+// Whoever has survived it knows better: it is deleted at once, or its count starts anew.
+func TestUndeletedIsNoCrash(t *testing.T) {
+	for _, deletes := range []bool{true, false} {
+		t.Run(fmt.Sprint(deletes), func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				end := func() {}
+				if !deletes {
+					end = w.fault(local.Fault{Operation: "DeleteMessageBatch", Kind: local.Dead})
+				}
+				w.putWith(string(bundleOf("use1-a", by("once", says(bubbleTime, `{"t":1}`)))), envelope.AttributeAttempt, "1")
+				for range 2 { // the second time it is suspected
+					w.invoke(w.p, w.receive(w.cfg.QueueURL))
+					time.Sleep(time.Minute + renewDelay)
+				}
+				end()
+				var counts []string
+				for _, r := range w.receive(w.cfg.QueueURL) {
+					counts = append(counts, r.Attributes["ApproximateReceiveCount"])
+				}
+				slices.Sort(counts)
+				if want := map[bool][]string{true: nil, false: {"1", "3"}}[deletes]; !slices.Equal(counts, want) {
+					t.Errorf("left on the queue, with receive counts: %q, want %q", counts, want)
+				}
+				w.expect("once", `{"t":1}`)
+				w.expectDead("")
+			})
+		})
+	}
 }

@@ -10,7 +10,7 @@ import (
 
 // The keys of a thing are kept in one string: base64url of
 //
-//	the newest key      flags, time, number or tie
+//	the newest key      flags, time, number or tie; other flags are a newer release's
 //	entries, in order   flags, id, and unless the flags say otherwise
 //	                    time and number, as differences from the newest key's, or tie
 //
@@ -73,6 +73,13 @@ func encodeKeys(newest key, fields map[string]*field) string {
 		last = f.key
 	}
 	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// newerKeys reports whether a newer release wrote the text: it sets bits of the first
+// byte that this one does not know.
+func newerKeys(text string) bool {
+	b, err := base64.RawURLEncoding.DecodeString(text)
+	return err == nil && len(b) > 0 && b[0]&^keyNumbered != 0
 }
 
 // sortKeys is a total order, unlike compare, that brings equal keys together.

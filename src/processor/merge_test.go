@@ -206,9 +206,14 @@ func TestTooManyFields(t *testing.T) {
 }
 
 func TestNewerBookkeeping(t *testing.T) {
-	shadow := newShadow(`{"_coap":{"v":2,"whatever":[1]}}`)
-	if _, err := parseShadow(shadow.document()); !errors.Is(err, errBookkeeping) {
-		t.Errorf("got %v", err)
+	for _, reported := range []string{
+		`{"_coap":{"v":2,"whatever":[1]}}`,
+		`{"_coap":{"v":1,"type":"th","k":"gAEC"}}`, // v was set back by an older release's first write
+	} {
+		shadow := newShadow(reported)
+		if _, err := parseShadow(shadow.document()); !errors.Is(err, errBookkeeping) {
+			t.Errorf("%s: got %v", reported, err)
+		}
 	}
 }
 

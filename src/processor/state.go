@@ -85,7 +85,9 @@ func parseShadow(document []byte) (*state, error) {
 	if json.Unmarshal(doc.State.Reported[bookkeepingField], &book) != nil {
 		book = bookkeeping{}
 	}
-	if book.Version > bookkeepingVersion {
+	// The version alone does not tell: an older container that was about to create the
+	// shadow may have set it back, see firstWrite.
+	if book.Version > bookkeepingVersion || newerKeys(book.Keys) {
 		return nil, fmt.Errorf("%w: %d", errBookkeeping, book.Version)
 	}
 	if book.Version == bookkeepingVersion {

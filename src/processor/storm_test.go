@@ -78,10 +78,10 @@ func storm(t *testing.T, seed uint64, hard map[string]float64) {
 	rng.Shuffle(len(arrivals), func(i, j int) { arrivals[i], arrivals[j] = arrivals[j], arrivals[i] })
 
 	containers := make([]*Processor, 1+rng.IntN(3))
-	lifes := make([]*mortal, len(containers))
+	lives := make([]*mortal, len(containers))
 	start := func(i int) {
-		lifes[i] = &mortal{next: w.aws.Transport(), path: "nothing yet"}
-		w.useTransport(lifes[i])
+		lives[i] = &mortal{next: w.aws.Transport(), path: "nothing yet"}
+		w.useTransport(lives[i])
 		containers[i] = w.p
 	}
 	for i := range containers {
@@ -107,11 +107,11 @@ func storm(t *testing.T, seed uint64, hard map[string]float64) {
 			}
 			dies := rng.IntN(5) == 0
 			if dies {
-				lifes[i].dieAfter(rng.IntN(12))
+				lives[i].dieAfter(rng.IntN(12))
 			}
 			all.Go(func() {
 				failed := w.invoke(p, share)
-				if !lifes[i].over() {
+				if !lives[i].over() {
 					w.delete(share, failed)
 				}
 			})
@@ -121,10 +121,10 @@ func storm(t *testing.T, seed uint64, hard map[string]float64) {
 			end()
 		}
 		for i := range containers {
-			if lifes[i].over() {
+			if lives[i].over() {
 				hard["deaths"]++
 			}
-			if lifes[i].over() || rng.IntN(10) == 0 {
+			if lives[i].over() || rng.IntN(10) == 0 {
 				start(i)
 			}
 		}

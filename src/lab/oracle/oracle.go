@@ -77,7 +77,6 @@ type Verdict struct {
 	Foreign    int // fields, things or types that no device made so
 	Poison     int // acknowledged poison that is in no dead-letter queue
 	Wrong      int // messages in dead-letter queues that are no poison
-	Buried     int // of those, what was given up for suspicion: not lost, but to be redriven
 	Faults     []string
 }
 
@@ -92,11 +91,8 @@ func (v *Verdict) fault(counter *int, format string, args ...any) {
 }
 
 // Judge compares shadows (by thing name) and the texts of what dead-letter queues hold
-// with what the devices did. marked returns the mark in a text, or "". suspected reports
-// whether a text was given up because it may have killed whoever handled it: under enough
-// faults that is now and then an innocent's lot. It is not lost, so it is counted, and a
-// fault only if more than one in a hundred of the acknowledged are.
-func (l *Ledger) Judge(shadows map[string]Shadow, letters []string, marked func(string) string, suspected func(string) bool) *Verdict {
+// with what the devices did. marked returns the mark in a text, or "".
+func (l *Ledger) Judge(shadows map[string]Shadow, letters []string, marked func(string) string) *Verdict {
 	v := new(Verdict)
 	for _, thing := range slices.Sorted(maps.Keys(l.devices)) {
 		shadow, ok := shadows[thing]
@@ -110,8 +106,6 @@ func (l *Ledger) Judge(shadows map[string]Shadow, letters []string, marked func(
 	for _, letter := range letters {
 		if p := l.poison[marked(letter)]; p != nil {
 			p.found++
-		} else if suspected(letter) {
-			v.Buried++
 		} else {
 			v.fault(&v.Wrong, "a dead-letter queue holds what is no poison: %.300s", letter)
 		}
@@ -123,9 +117,6 @@ func (l *Ledger) Judge(shadows map[string]Shadow, letters []string, marked func(
 				v.fault(&v.Poison, "poison %s was acknowledged and is in no dead-letter queue", mark)
 			}
 		}
-	}
-	if v.Buried*100 > v.Acked {
-		v.fault(&v.Wrong, "%d of %d acknowledged reports were given up for suspicion", v.Buried, v.Acked)
 	}
 	return v
 }

@@ -95,6 +95,15 @@ type fault struct {
 	begin       func(w *world) (end func())
 }
 
+// standstill lasts its time even if the fleet has nothing more to say and all other faults
+// have ended: what waits is hours late then.
+const standstill = "poller stands still"
+
+// unnoticed is how far a clock may be behind without harm to the order: a device without
+// numbers leaves a minute beside what the network may hold its datagrams, and one with
+// numbers is believed within 262 s.
+const unnoticed = 45 * time.Second
+
 // faults are all that the world can do to the system, beside what the network does to
 // each datagram.
 var faults = []fault{
@@ -113,10 +122,15 @@ var faults = []fault{
 	{"processor cold", 0, 1, func(w *world) func() { w.processor.chill(); return nil }},
 	{"devices cut from a region", 10 * time.Second, 20 * time.Minute, func(w *world) func() { return w.partition("devices", w.anyRegion()) }},
 	{"regions cut from each other", time.Minute, 2 * time.Hour, func(w *world) func() { return w.partition(primary, secondary) }},
-	{"ingestor cut from its queue", 10 * time.Second, 10 * time.Minute, func(w *world) func() { return w.partition(w.anyHost().name, "sqs") }},
+	{"ingestor cut from its queue", 10 * time.Second, 20 * time.Minute, func(w *world) func() {
+		h := w.anyHost()
+		return w.partition(h.name, h.region)
+	}},
+	{"ingestor cut from both queues", 10 * time.Second, 10 * time.Minute, func(w *world) func() { return w.partition(w.anyHost().name, "sqs") }},
+	{"replicator cut from its queue", 10 * time.Second, 10 * time.Minute, func(w *world) func() { return w.partition("replicator", secondary) }},
 	{"processor cut from its queue", 10 * time.Second, 10 * time.Minute, func(w *world) func() { return w.partition("processor", "sqs") }},
 	{"processor cut from AWS IoT", 10 * time.Second, time.Hour, func(w *world) func() { return w.partition("processor", "iotdata") }},
-	{"poller stands still", 10 * time.Minute, 4 * time.Hour, func(w *world) func() {
+	{standstill, 10 * time.Minute, 4 * time.Hour, func(w *world) func() {
 		p := w.pollers[w.chance.below("pollers", len(w.pollers))]
 		p.pause()
 		return p.resume
@@ -136,6 +150,11 @@ var faults = []fault{
 			h.skew.Store(0)
 			h.unset.Store(false)
 		}
+	}},
+	{"clock slow, and nobody knows", time.Minute, time.Hour, func(w *world) func() {
+		h := w.anyHost()
+		h.skew.Store(-int64(unnoticed))
+		return func() { h.skew.Store(0) }
 	}},
 	awsFault("queue dead", local.Fault{Service: "sqs", Kind: local.Dead}),
 	awsFault("queue hangs", local.Fault{Service: "sqs", Kind: local.Hang}),
@@ -187,6 +206,11 @@ func (w *world) chaos(done <-chan struct{}) {
 			f := faults[w.chance.below("chaos", len(faults))]
 			lasts := w.chance.between("chaos", f.least, f.most)
 			w.count("fault: " + f.name)
+			if f.name == standstill {
+				end := f.begin(w)
+				w.still.Go(func() { time.Sleep(lasts); end() })
+				continue
+			}
 			running++
 			go func() {
 				if end := f.begin(w); end != nil {

@@ -3,20 +3,11 @@ package world
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"math/rand/v2"
-	"net/netip"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
-	"github.com/plgd-dev/go-coap/v3/message"
-	"github.com/plgd-dev/go-coap/v3/message/codes"
-
-	"coap-for-aws-iot/src/coap"
-	"coap-for-aws-iot/src/udp"
 )
 
 // longestDelay is how long a network may hold a datagram (MAX_LATENCY of RFC 7252,
@@ -26,7 +17,7 @@ const longestDelay = 145 * time.Second
 // A device keeps the rules: all or none of its readings are numbered, numbers never go
 // back, the same number means the same bytes, and one reading is over before the next
 // begins. Without numbers it leaves so long between two that the network cannot reorder
-// them.
+// them. How it brings a reading to an endpoint is its radio's business.
 type device struct {
 	world     *world
 	name      string
@@ -35,68 +26,66 @@ type device struct {
 	readings  int
 	least     time.Duration // between two readings
 	most      time.Duration
-	socket    udp.Socket
-	neighbour *device // shares address and port, behind one NAT; nil: none
-
-	// owned by run
-	seq       uint64
-	messageID uint16
-	rotation  int
-	answers   chan answer
+	radio     radio
 }
 
-type answer struct {
-	token string
-	code  codes.Code
+// A radio is one way to deliver what a device says.
+type radio interface {
+	// report brings a reading to the endpoints, or gives up. It returns what the device
+	// must wait, at least, before it speaks again.
+	report(r saying) (rest time.Duration)
+
+	// close is called when no device of the fleet has anything more to say or to hear.
+	close()
 }
 
-// newFleet makes all devices. Every sixth lives behind a NAT that gives it the address
-// and port of the one before, and both count Message IDs from the same number: other
-// bytes with the same source and Message ID are another message.
+// A saying is what a device says once, however often it has to.
+type saying struct {
+	path    string
+	payload []byte
+	format  int
+	acked   func() // called at the first ACK
+	// again says that the device may come back to it later.
+	again bool
+}
+
+// newFleet makes all devices. Every third is any CoAP client; the others run the
+// firmware's policy.
 func (w *world) newFleet() []*device {
 	var fleet []*device
+	var before *plain
 	for i := range w.plan.devices {
 		d := w.newDevice(i)
-		if i%6 == 5 {
-			before := fleet[i-1]
-			before.neighbour, d.socket, d.messageID = d, before.socket, before.messageID
+		if i%3 == 2 {
+			before = w.newPlain(d, i, before)
+			d.radio = before
 		} else {
-			d.listenAt(netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 51, 100, byte(1 + i)}), 40000))
+			d.radio = w.newPolicy(d, i)
 		}
 		fleet = append(fleet, d)
 	}
 	return fleet
 }
 
-func (d *device) listenAt(at netip.AddrPort) {
-	socket, err := d.world.net.Listen(at)
-	if err != nil {
-		panic(err)
-	}
-	d.socket = socket
-	go d.listen()
-}
+var thingTypes = []string{"th", "meter", "door"}
+
+func deviceName(i int) string { return "d" + strconv.Itoa(i) }
+func deviceType(i int) string { return thingTypes[i/3%3] }
 
 func (w *world) newDevice(i int) *device {
-	name := "d" + strconv.Itoa(i)
 	d := &device{
-		world: w, name: name,
-		thingType: []string{"th", "meter", "door"}[i%3],
-		numbered:  i%4 != 3,
-		readings:  w.plan.readings,
-		rotation:  w.chance.below(name, len(w.hosts)),
-		messageID: uint16(w.chance.below(name, 1<<16)),
-		seq:       uint64(w.chance.below(name, 1<<20)),
-		answers:   make(chan answer, 64),
+		world: w, name: deviceName(i), thingType: deviceType(i),
+		numbered: i%5 != 4,
+		readings: w.plan.readings,
 	}
 	switch {
 	case !d.numbered:
 		d.least, d.most = longestDelay+time.Minute, 6*time.Minute
-		d.readings /= 3
-	case i%8 == 0: // in a hurry
+		d.readings /= 5
+	case i%7 == 0: // in a hurry
 		d.least, d.most = time.Second, 20*time.Second
 	default:
-		d.least, d.most = 5*time.Second, 3*time.Minute
+		d.least, d.most = 5*time.Second, time.Minute
 	}
 	return d
 }
@@ -104,24 +93,31 @@ func (w *world) newDevice(i int) *device {
 // run sends all readings. A device that has nothing more to say is silent.
 func (d *device) run() {
 	w := d.world
-	time.Sleep(w.chance.between(d.name, 0, d.most))
+	d.rest(0)
 	for n := range d.readings {
-		d.seq += 1 + uint64(w.chance.below(d.name, 3)) // gaps are allowed
 		if d.poison(n) {
 			continue
 		}
 		fields := d.fields(n)
 		payload, format := d.encode(fields)
 		reading := w.sent(d.thingType, d.name, fields)
-		acked := d.transmit("/"+d.thingType+"/"+d.name, payload, format, func() { w.acked(d, reading) })
+		rest := d.radio.report(saying{"/" + d.thingType + "/" + d.name, payload, format, func() { w.acked(d, reading) }, true})
 		w.add("readings", 1)
-		if !acked {
-			w.add("unacknowledged readings", 1)
-		}
-		time.Sleep(w.chance.between(d.name, d.least, d.most))
+		d.rest(rest)
 	}
 	// What is still under way may be answered yet.
 	time.Sleep(2 * longestDelay)
+}
+
+// rest waits until the next reading, and no less than least. The devices of some fleets
+// all speak at the full minute, or every twenty seconds.
+func (d *device) rest(least time.Duration) {
+	w := d.world
+	time.Sleep(max(least, w.chance.between(d.name, d.least, d.most)))
+	if beat := w.plan.beat; beat > 0 {
+		now := time.Now()
+		time.Sleep(now.Truncate(beat).Add(beat).Sub(now) + w.chance.between(d.name, 0, 20*time.Millisecond))
+	}
 }
 
 // fields draws a reading: a few of some fields, each value said once only, nested now and
@@ -172,134 +168,4 @@ func (d *device) encode(fields map[string]any) (payload []byte, format int) {
 		panic(err)
 	}
 	return payload, format
-}
-
-// transmit sends one message until an ACK, to one endpoint after the other, at most
-// eight times and never faster than ACK_TIMEOUT; a 5.03 sends it on at once. acked is
-// called at the first ACK, however late it comes. It reports whether there was an ACK by
-// the time it gave up.
-func (d *device) transmit(path string, payload []byte, format int, acked func()) bool {
-	w := d.world
-	con := !w.chance.happens("non "+d.name, 0.1)
-	tries := 8
-	if !con {
-		tries = 1
-	}
-	token := fmt.Sprintf("%08x", w.chance.below("token "+d.name, 1<<31))[:8]
-	w.expect(d.name+" "+token, acked)
-	timeout := w.chance.between(d.name, 2*time.Second, 3*time.Second)
-	ok := false
-	for try := range tries {
-		to := w.hosts[d.rotation%len(w.hosts)]
-		d.messageID++
-		d.socket.WriteBatch([]udp.Packet{{Buf: d.datagram(con, token, path, payload, format), Peer: to.addr}})
-		w.count("transmissions")
-		if try > 0 {
-			w.count("retransmissions")
-		}
-		end := time.Now().Add(min(timeout<<try, 32*time.Second))
-	wait:
-		for time.Now().Before(end) {
-			timer := time.NewTimer(time.Until(end))
-			select {
-			case a := <-d.answers:
-				timer.Stop()
-				if a.token != token {
-					continue
-				}
-				switch a.code {
-				case codes.Changed:
-					ok = true
-					w.count("acks")
-					break wait
-				case codes.ServiceUnavailable:
-					w.count("5.03")
-					break wait
-				default:
-					w.faulty("%s: answered %v", d.name, a.code)
-					break wait
-				}
-			case <-timer.C:
-			}
-		}
-		if ok {
-			return true
-		}
-		d.rotation++
-	}
-	d.rotation++
-	return false
-}
-
-func (d *device) datagram(con bool, token, path string, payload []byte, format int) []byte {
-	kind := message.NonConfirmable
-	if con {
-		kind = message.Confirmable
-	}
-	b := coap.AppendHeader(nil, kind, codes.POST, d.messageID, []byte(token))
-	last := message.OptionID(0)
-	for segment := range strings.SplitSeq(path[1:], "/") {
-		b = coap.AppendOption(b, last, message.URIPath, segment)
-		last = message.URIPath
-	}
-	b = coap.AppendUintOption(b, last, message.ContentFormat, uint32(format))
-	if d.numbered {
-		b = coap.AppendOption(b, message.ContentFormat, message.URIQuery, "s="+strconv.FormatUint(d.seq, 16))
-	}
-	return coap.AppendPayload(b, payload)
-}
-
-// listen takes answers until the socket is closed.
-func (d *device) listen() {
-	packets := []udp.Packet{{Buf: make([]byte, 1500)}}
-	for {
-		if _, err := d.socket.ReadBatch(packets); err != nil {
-			return
-		}
-		m, reason := coap.Parse(packets[0].Buf)
-		if reason != coap.None {
-			d.world.faulty("%s: a malformed answer: %x", d.name, packets[0].Buf)
-			continue
-		}
-		if m.Type == message.Confirmable {
-			d.world.faulty("%s: answered by a CON", d.name)
-		}
-		for at := d; at != nil; at = at.neighbour {
-			if m.Code == codes.Changed {
-				d.world.heard(at.name + " " + string(m.Token))
-			}
-			select {
-			case at.answers <- answer{string(m.Token), m.Code}:
-			default: // it does not listen
-			}
-		}
-	}
-}
-
-// The kinds of poison that a device can send, each with the reason it must end with.
-var poisons = map[string]string{
-	"not JSON":   `{"mark":"%s"`,
-	"reserved":   `{"_coap":"%s"}`,
-	"too deep":   `{"a":{"b":{"c":{"d":{"e":{"f":{"g":"%s"}}}}}}}`,
-	"other type": `{"mark":"%s"}`,
-}
-
-// poison now and then sends, in place of reading n, what can never be applied.
-func (d *device) poison(n int) bool {
-	w := d.world
-	if n == 0 || !w.chance.happens("poison "+d.name, 0.02) {
-		return false
-	}
-	kinds := slices.Sorted(maps.Keys(poisons))
-	kind := kinds[w.chance.below("poison "+d.name, len(kinds))]
-	mark := fmt.Sprintf("poison-%s-%d-", d.name, n)
-	path := "/" + d.thingType + "/" + d.name
-	if kind == "other type" {
-		path = "/stranger/" + registered // a thing that is there already, of another type
-	}
-	w.poison(mark)
-	w.count("poison: " + kind)
-	d.transmit(path, fmt.Appendf(nil, poisons[kind], mark), 50, func() { w.poisonAcked(mark) })
-	time.Sleep(w.chance.between(d.name, d.least, d.most))
-	return true
 }

@@ -54,6 +54,15 @@ var mutations = []mutation{
 	{"fallback signs for its own region", "queue/client.go",
 		"	cfg.Region = region\n",
 		""},
+	{"a re-send that no queue has confirmed counts as sent", "processor/settle.go",
+		"			parcels[i].message.failed = true\n			s.note(err)\n",
+		"			s.note(err)\n"},
+	{"tombstones forgotten", "processor/keys.go",
+		"if f.present() && f.key == newest {",
+		"if !f.present() || f.key == newest {"},
+	{"a failed exchange counts as stored", "ingestor/dedup.go",
+		"		*entry = 0\n	}\n}\n\n// sweep",
+		"		*entry = *entry&^3 | uint64(stored)\n	}\n}\n\n// sweep"},
 }
 
 // Each mutation is caught within 200 worlds, and most within the first.

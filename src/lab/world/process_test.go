@@ -37,6 +37,7 @@ type host struct {
 type daemon struct {
 	wire   *wire
 	socket udp.Socket
+	in     *ingestor.Ingestor
 	stop   context.CancelFunc
 	ended  chan struct{}
 }
@@ -50,7 +51,7 @@ func (h *host) start() {
 	}
 	d := &daemon{wire: &wire{world: w, host: h.name, region: h.region}, socket: socket, ended: make(chan struct{})}
 	cfg := ingestor.Config{
-		Name: h.name, Region: h.region, QueueURL: w.queueURL(h.region), Linger: 5 * time.Millisecond, DedupMiB: 1, RequireClock: true,
+		Name: h.name, Region: h.region, QueueURL: w.queueURL(h.region), Linger: w.plan.linger, DedupMiB: 1, RequireClock: true,
 		Clock: ingestor.Clock{
 			Now:          func() time.Time { return time.Now().Add(h.ahead + time.Duration(h.skew.Load())) },
 			Synchronised: func() bool { return !h.unset.Load() },
@@ -68,10 +69,10 @@ func (h *host) start() {
 	cfg.FallbackQueueURL = w.queueURL(cfg.FallbackRegion)
 	q := queue.At(d.wire.config(), cfg.Region, cfg.QueueURL)
 	fallback := queue.At(d.wire.config(), cfg.FallbackRegion, cfg.FallbackQueueURL)
-	in := ingestor.New(cfg, []udp.Socket{socket}, q, fallback, quiet)
+	d.in = ingestor.New(cfg, []udp.Socket{socket}, q, fallback, quiet)
 	ctx, stop := context.WithCancel(context.Background())
 	d.stop = stop
-	go func() { in.Run(ctx); close(d.ended) }()
+	go func() { d.in.Run(ctx); close(d.ended) }()
 	h.mu.Lock()
 	h.process = d
 	h.mu.Unlock()
@@ -103,6 +104,38 @@ func (h *host) drain() {
 	}
 	d.stop()
 	<-d.ended
+	if held := d.in.Stats().HeldBytes; held != 0 {
+		h.world.faulty("%s has stopped and holds %d bytes", h.name, held)
+	}
+}
+
+// most is what an ingestor of this world holds at most, in bytes: no report longer than
+// its deadline and the call that it was given up with, and a fleet of 54 devices cannot say
+// more in that time.
+const most = 128 << 10
+
+// weigh looks every ten seconds at what the ingestors hold, until over is closed.
+func (w *world) weigh(over <-chan struct{}) {
+	ticker := time.NewTicker(10 * time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-over:
+			return
+		case <-ticker.C:
+		}
+		for _, h := range w.hosts {
+			h.mu.Lock()
+			d := h.process
+			h.mu.Unlock()
+			if d == nil {
+				continue
+			}
+			if held := d.in.Stats().HeldBytes; held > most {
+				w.faulty("%s holds %d bytes", h.name, held)
+			}
+		}
+	}
 }
 
 // A handler is what a container of a function runs.

@@ -97,7 +97,11 @@ func (x *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	if cut() {
 		return nil, lost(r.Context(), w, x.host)
 	}
+	note := w.watch(r)
 	response, err := w.aws.RoundTrip(r)
+	if err == nil && note != nil {
+		note(response)
+	}
 	if late {
 		x.killed.Store(true)
 	}

@@ -5,44 +5,24 @@ package world
 
 import (
 	"context"
-	"encoding/json"
-	"flag"
 	"fmt"
-	"io"
-	"maps"
 	"net/http"
 	"net/netip"
-	"os"
-	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iot"
-	"github.com/aws/aws-sdk-go-v2/service/iotdataplane"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
-	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
-	"coap-for-aws-iot/src/envelope"
 	"coap-for-aws-iot/src/lab"
 	"coap-for-aws-iot/src/lab/oracle"
 	"coap-for-aws-iot/src/local"
 	"coap-for-aws-iot/src/processor"
-	"coap-for-aws-iot/src/queue"
 	"coap-for-aws-iot/src/replicator"
 	"coap-for-aws-iot/src/udp"
-)
-
-var (
-	seeds = flag.Int("seeds", 20, "how many worlds to run")
-	first = flag.Uint64("seed", 1, "the first seed")
-	hard  = flag.Bool("hard", false, "fail unless the run as a whole was hard enough")
-	soak  = flag.Duration("soak", 0, "run worlds for that long, whatever -seeds says")
-	quick = flag.Bool("quick", false, "begin no new world after one has failed")
 )
 
 // registered is a thing that somebody has registered by hand, of type "byhand".
@@ -62,12 +42,17 @@ type plan struct {
 	fast     bool          // the clock of one ingestor is an hour ahead all the time
 	exhaust  bool          // one thing's shadow never answers
 	crash    bool          // one thing's report kills whoever handles it
+
+	beat   time.Duration // devices speak at its multiples; 0: whenever they like
+	linger time.Duration // of the ingestors
+	window time.Duration // in which Lambda gathers a batch for the processor
+	create string        // COAP_AUTO_CREATE
 }
 
 func draw(c *chance) plan {
 	return plan{
-		devices:  20 + c.below("plan", 30),
-		readings: 20 + c.below("plan", 30),
+		devices:  25 + c.below("plan", 30),
+		readings: 25 + c.below("plan", 30),
 		loss:     []float64{0, 0.02, 0.1, 0.3}[c.below("plan", 4)],
 		twice:    []float64{0, 0.02, 0.1}[c.below("plan", 3)],
 		slow:     []float64{0, 0.01, 0.1}[c.below("plan", 3)],
@@ -75,6 +60,10 @@ func draw(c *chance) plan {
 		fast:     c.below("plan", 4) == 0,
 		exhaust:  c.below("plan", 10) == 0,
 		crash:    c.below("plan", 10) == 0,
+		beat:     []time.Duration{0, 15 * time.Second, 30 * time.Second, time.Minute}[c.below("plan", 4)],
+		linger:   []time.Duration{0, 5 * time.Millisecond, 20 * time.Millisecond, 50 * time.Millisecond}[c.below("plan", 4)],
+		window:   []time.Duration{0, 0, 5 * time.Second, 20 * time.Second}[c.below("plan", 4)],
+		create:   []string{processor.CreateAny, processor.CreateAny, processor.CreateThings, processor.CreateNone}[c.below("plan", 4)],
 	}
 }
 
@@ -90,7 +79,8 @@ type world struct {
 	processor  *function
 	replicator *function
 	pollers    []*poller
-	heal       chan struct{} // closed when faults are to end
+	heal       chan struct{}  // closed when faults are to end
+	still      sync.WaitGroup // pollers that stand still
 
 	mu     sync.Mutex // guards the following
 	ledger *oracle.Ledger
@@ -100,6 +90,9 @@ type world struct {
 	owed   map[[2]netip.AddrPort]int // datagrams that an ingestor has had from a device, less those it has sent there
 	waits  map[string]func()         // by device and token: what the first ACK does
 	faults []string                  // what no oracle is needed for
+
+	reasons map[string]string // of poison, by mark
+	written writes
 }
 
 func (w *world) count(name string) { w.add(name, 1) }
@@ -156,10 +149,11 @@ func (w *world) someoneHeard() (name, thingType string) {
 	return w.lucky.name, w.lucky.thingType
 }
 
-func (w *world) poison(mark string) {
+func (w *world) poison(mark, reason string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.ledger.Poison(mark)
+	w.reasons[mark] = reason
 }
 
 func (w *world) poisonAcked(mark string) {
@@ -185,7 +179,7 @@ func (w *world) operator(region string) aws.Config {
 func build(t *testing.T, seed uint64) *world {
 	w := &world{
 		t: t, chance: newChance(seed), heal: make(chan struct{}),
-		ledger: oracle.NewLedger(), counts: map[string]int{}, cuts: map[[2]string]int{}, owed: map[[2]netip.AddrPort]int{}, waits: map[string]func(){},
+		ledger: oracle.NewLedger(), counts: map[string]int{}, cuts: map[[2]string]int{}, owed: map[[2]netip.AddrPort]int{}, waits: map[string]func(){}, reasons: map[string]string{}, written: writes{},
 	}
 	w.plan = draw(w.chance)
 	w.local = local.New(local.Options{
@@ -199,13 +193,7 @@ func build(t *testing.T, seed uint64) *world {
 	for _, region := range []string{primary, secondary} {
 		w.makeQueues(region)
 	}
-	registry := iot.NewFromConfig(w.operator(primary))
-	if _, err := registry.CreateThingType(t.Context(), &iot.CreateThingTypeInput{ThingTypeName: aws.String("byhand")}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := registry.CreateThing(t.Context(), &iot.CreateThingInput{ThingName: aws.String(registered), ThingTypeName: aws.String("byhand")}); err != nil {
-		t.Fatal(err)
-	}
+	w.register()
 	for i, name := range []string{"use1-a", "euw1-a", "use1-b", "euw1-b"} {
 		region := primary
 		if i%2 == 1 {
@@ -223,12 +211,60 @@ func build(t *testing.T, seed uint64) *world {
 		h.start()
 	}
 	w.processor = w.newFunction("processor", primary, func(x *wire) handler {
-		return processor.New(processor.Config{QueueURL: w.queueURL(primary), DLQURL: w.dlqURL(primary), AutoCreate: processor.CreateAny}, x.config()).Handle
+		return processor.New(processor.Config{
+			QueueURL: w.queueURL(primary), DLQURL: w.dlqURL(primary),
+			AutoCreate: w.plan.create, CreatePerMinute: createPerMinute, AllowedTypes: allowedTypes,
+		}, x.config()).Handle
 	})
 	w.replicator = w.newFunction("replicator", secondary, func(x *wire) handler {
 		return w.newReplicator(x)
 	})
 	return w
+}
+
+// The processor creates as many things in a minute as a fleet may have, and a few more.
+const createPerMinute = 70
+
+var allowedTypes = []string{"th", "meter", "door", "byhand", "stranger", "retired", "unheard"}
+
+// register makes what somebody has put into the registry before there was any report.
+func (w *world) register() {
+	ctx := w.t.Context()
+	registry := iot.NewFromConfig(w.operator(primary))
+	must := func(err error) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	newType := func(name string) {
+		_, err := registry.CreateThingType(ctx, &iot.CreateThingTypeInput{ThingTypeName: &name})
+		must(err)
+	}
+	newThing := func(name, thingType string) {
+		_, err := registry.CreateThing(ctx, &iot.CreateThingInput{ThingName: &name, ThingTypeName: &thingType})
+		must(err)
+	}
+	newType("byhand")
+	newType("stranger")
+	newType("retired")
+	newThing(registered, "byhand")
+	_, err := registry.DeprecateThingType(ctx, &iot.DeprecateThingTypeInput{ThingTypeName: aws.String("retired")})
+	must(err)
+	if w.plan.create == processor.CreateAny {
+		return
+	}
+	for _, name := range thingTypes {
+		newType(name)
+	}
+	if w.plan.create == processor.CreateThings {
+		return
+	}
+	for i := range w.plan.devices {
+		newThing(deviceName(i), deviceType(i))
+	}
+	for _, name := range []string{heartbeat, "cursed", "crasher", "large"} {
+		newThing(name, "th")
+	}
 }
 
 func (w *world) newReplicator(x *wire) handler {
@@ -258,7 +294,7 @@ func (w *world) newFunction(name, region string, open func(*wire) handler) *func
 		Queue: lab.Queue{Name: "reports", Region: region, URL: w.queueURL(region), Visibility: 180 * time.Second},
 	}
 	if name == "processor" {
-		spec.Concurrency = 3
+		spec.Concurrency, spec.Window = 2+w.chance.below("plan", 2), w.plan.window
 	}
 	client := sqs.NewFromConfig(w.operator(region))
 	w.pollers = append(w.pollers, newPoller(func(ctx context.Context) {
@@ -283,340 +319,4 @@ func (w *world) hex(x *wire, r *http.Request) error {
 }
 
 // hexed reports whether a thing is one of those for which a report can never be applied.
-func hexed(thing string) bool { return thing == "crasher" || thing == "cursed" }
-
-// suspicion ends the text of a letter that was given up for crashes or in vain.
-var suspicion = regexp.MustCompile(`\((crash|exhausted): [^)]*\)$`)
-
-var poisonMark = regexp.MustCompile(`poison-[a-z0-9]+-[0-9]+-`)
-
-// letters are the texts of all reports in the dead-letter queues, and the reasons that
-// stand beside them.
-func (w *world) letters() (texts []string) {
-	for _, region := range []string{primary, secondary} {
-		client := sqs.NewFromConfig(w.operator(region))
-		url := w.dlqURL(region)
-		for {
-			out, err := client.ReceiveMessage(w.t.Context(), &sqs.ReceiveMessageInput{
-				QueueUrl: &url, MaxNumberOfMessages: 10, VisibilityTimeout: 43200, MessageAttributeNames: []string{"All"},
-			})
-			if err != nil {
-				w.t.Fatal(err)
-			}
-			if len(out.Messages) == 0 {
-				break
-			}
-			for _, m := range out.Messages {
-				reason := aws.ToString(m.MessageAttributes[envelope.AttributeReason].StringValue)
-				word, _, _ := strings.Cut(reason, ":")
-				w.count("letter: " + word)
-				b, err := envelope.Open(*m.Body)
-				if err != nil {
-					texts = append(texts, *m.Body)
-					continue
-				}
-				for line := range b.Lines() {
-					text := string(line)
-					if r, err := line.Report(); err == nil {
-						text = string(r.Payload)
-					}
-					texts = append(texts, text+" ("+reason+")")
-				}
-			}
-		}
-	}
-	return texts
-}
-
-// waiting is how many messages the two queues hold, in any state.
-func (w *world) waiting() (n int) {
-	for _, region := range []string{primary, secondary} {
-		url := w.queueURL(region)
-		out, err := sqs.NewFromConfig(w.operator(region)).GetQueueAttributes(w.t.Context(), &sqs.GetQueueAttributesInput{
-			QueueUrl: &url, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameAll},
-		})
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		for _, name := range []string{"ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed"} {
-			var k int
-			fmt.Sscan(out.Attributes[name], &k)
-			n += k
-		}
-	}
-	return n
-}
-
-// shadows reads what AWS IoT holds in the end.
-func (w *world) shadows() map[string]oracle.Shadow {
-	ctx := w.t.Context()
-	cfg := w.operator(primary)
-	registry, data := iot.NewFromConfig(cfg), iotdataplane.NewFromConfig(cfg)
-	shadows := map[string]oracle.Shadow{}
-	for pages := iot.NewListThingsPaginator(registry, &iot.ListThingsInput{}); pages.HasMorePages(); {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		for _, thing := range page.Things {
-			if *thing.ThingName == registered || *thing.ThingName == heartbeat {
-				continue
-			}
-			out, err := data.GetThingShadow(ctx, &iotdataplane.GetThingShadowInput{ThingName: thing.ThingName})
-			if err != nil {
-				if !hexed(*thing.ThingName) {
-					w.faulty("%s: a thing without a shadow: %v", *thing.ThingName, err)
-				}
-				continue
-			}
-			var document struct {
-				State struct {
-					Reported map[string]any `json:"reported"`
-					Desired  map[string]any `json:"desired"`
-				} `json:"state"`
-			}
-			if err := json.Unmarshal(out.Payload, &document); err != nil {
-				w.t.Fatal(err)
-			}
-			delete(document.State.Reported, "_coap")
-			shadows[*thing.ThingName] = oracle.Shadow{ThingType: aws.ToString(thing.ThingTypeName), Reported: document.State.Reported}
-		}
-	}
-	return shadows
-}
-
-// checkTypes compares the registry's thing types with those that devices have said.
-func (w *world) checkTypes() {
-	out, err := iot.NewFromConfig(w.operator(primary)).ListThingTypes(w.t.Context(), &iot.ListThingTypesInput{})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	for _, t := range out.ThingTypes {
-		if !slices.Contains([]string{"th", "meter", "door", "byhand", "stranger"}, *t.ThingTypeName) {
-			w.faulty("there is a thing type %s that no device said", *t.ThingTypeName)
-		}
-	}
-}
-
-// inject puts one report straight into the primary queue: what an operator redrives, or
-// what has been on its way for weeks.
-func (w *world) inject(thingType, thing, payload string, at time.Time) {
-	b := envelope.AppendHeader(nil, envelope.Origin{Ingestor: "use1-a", Region: primary})
-	b = envelope.AppendReport(b, &envelope.Report{
-		Received: at.UnixMilli(), From: netip.MustParseAddrPort("198.51.100.250:1"), Type: thingType, ID: thing, Format: 50, Payload: []byte(payload),
-	})
-	q := queue.New(queue.NewClient(w.operator(primary)), w.queueURL(primary))
-	if err := q.Send(w.t.Context(), []queue.Outgoing{{Body: string(b), FirstSent: at.UnixMilli()}})[0]; err != nil {
-		w.t.Fatal(err)
-	}
-}
-
-// drain waits until the queues are empty.
-func (w *world) drain() {
-	time.Sleep(time.Minute)
-	for deadline := time.Now().Add(10 * 24 * time.Hour); w.waiting() > 0; {
-		if time.Now().After(deadline) {
-			w.faulty("%d messages are still in the queues after ten days", w.waiting())
-			return
-		}
-		if !w.plan.exhaust {
-			time.Sleep(5 * time.Minute)
-			continue
-		}
-		// A fleet is never quite silent. If the only thing that still reports were the
-		// one whose shadow fails, AWS IoT would seem to be down.
-		for range 15 {
-			w.inject("th", heartbeat, `{"beat":1}`, time.Now())
-			time.Sleep(20 * time.Second)
-		}
-	}
-}
-
-// run lives one world to its end and returns the oracle's verdict.
-func run(t *testing.T, seed uint64) (w *world, verdict *oracle.Verdict, lasted time.Duration) {
-	synctest.Test(t, func(t *testing.T) {
-		begun := time.Now()
-		w = build(t, seed)
-		for _, p := range w.pollers {
-			p.resume()
-		}
-		var fleet sync.WaitGroup
-		devices := w.newFleet()
-		for _, d := range devices {
-			fleet.Go(d.run)
-		}
-		if w.plan.exhaust {
-			w.poison("poison-cursed-0-")
-			w.poisonAcked("poison-cursed-0-")
-			w.inject("th", "cursed", `{"mark":"poison-cursed-0-"}`, time.Now())
-		}
-		if w.plan.crash {
-			w.poison("poison-crasher-0-")
-			w.poisonAcked("poison-crasher-0-")
-			w.inject("th", "crasher", `{"mark":"poison-crasher-0-"}`, time.Now())
-		}
-		done := make(chan struct{})
-		over := make(chan struct{})
-		go func() { w.chaos(done); close(over) }()
-		fleet.Wait()
-		for _, d := range devices {
-			d.socket.Close()
-		}
-		close(done)
-		<-over
-		w.local.RemoveFault("")
-
-		w.drain()
-		// What is weeks old does not come in any more.
-		if name, thingType := w.someoneHeard(); name != "" {
-			w.poison("poison-old-0-")
-			w.poisonAcked("poison-old-0-")
-			w.inject(thingType, name, `{"a":"poison-old-0-"}`, time.Now().Add(-16*24*time.Hour))
-			w.drain()
-		}
-		for _, p := range w.pollers {
-			p.pause()
-		}
-		for _, h := range w.hosts {
-			h.drain()
-		}
-		shadows := w.shadows()
-		for name, s := range shadows {
-			if hexed(name) && len(s.Reported) == 0 {
-				delete(shadows, name)
-			}
-		}
-		w.checkTypes()
-		verdict = w.ledger.Judge(shadows, w.letters(), func(text string) string { return poisonMark.FindString(text) },
-			func(text string) bool { return suspicion.MatchString(text) })
-		verdict.Faults = append(verdict.Faults, w.faults...)
-		lasted = time.Since(begun)
-		w.local.Close()
-	})
-	return w, verdict, lasted
-}
-
-// total adds up runs.
-type total struct {
-	mu      sync.Mutex // guards the following
-	worlds  int
-	failed  []uint64
-	verdict oracle.Verdict
-	counts  map[string]int
-	lasted  time.Duration
-}
-
-func (s *total) add(seed uint64, w *world, v *oracle.Verdict, lasted time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.worlds++
-	s.lasted += lasted
-	if !v.OK() {
-		s.failed = append(s.failed, seed)
-	}
-	s.verdict.Acked += v.Acked
-	s.verdict.Superseded += v.Superseded
-	s.verdict.Lost += v.Lost
-	s.verdict.Stale += v.Stale
-	s.verdict.Foreign += v.Foreign
-	s.verdict.Poison += v.Poison
-	s.verdict.Wrong += v.Wrong
-	s.verdict.Buried += v.Buried
-	for name, n := range w.counts {
-		s.counts[name] += n
-	}
-}
-
-func (s *total) anyFailed() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.failed) > 0
-}
-
-func (s *total) print(out io.Writer, took time.Duration) {
-	fmt.Fprintf(out, "\n%d worlds, %v of virtual time in %v\n", s.worlds, s.lasted.Round(time.Hour), took.Round(time.Second))
-	fmt.Fprintf(out, "  acknowledged           %9d\n", s.verdict.Acked)
-	fmt.Fprintf(out, "  acknowledged but lost  %9d\n", s.verdict.Lost+s.verdict.Poison)
-	fmt.Fprintf(out, "  stale                  %9d\n", s.verdict.Stale)
-	fmt.Fprintf(out, "  foreign                %9d\n", s.verdict.Foreign+s.verdict.Wrong)
-	fmt.Fprintf(out, "  buried for suspicion   %9d\n", s.verdict.Buried)
-	for _, name := range slices.Sorted(maps.Keys(s.counts)) {
-		fmt.Fprintf(out, "  %-40s %9d\n", name, s.counts[name])
-	}
-	for _, seed := range s.failed {
-		fmt.Fprintf(out, "FAILED: go test ./src/lab/world -run TestWorld -seeds 1 -seed %d\n", seed)
-	}
-}
-
-func TestWorld(t *testing.T) {
-	// The functions log to stdout, as Lambdas do.
-	stdout := os.Stdout
-	quiet, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer quiet.Close()
-	os.Stdout = quiet
-	defer func() { os.Stdout = stdout }()
-
-	s := &total{counts: map[string]int{}}
-	begun := time.Now()
-	t.Run("seed", func(t *testing.T) {
-		n := *seeds
-		if *soak > 0 {
-			n = 1 << 30
-		}
-		for i := range n {
-			seed := *first + uint64(i)
-			if *soak > 0 && time.Since(begun) > *soak {
-				break
-			}
-			t.Run(fmt.Sprint(seed), func(t *testing.T) {
-				if *soak == 0 {
-					t.Parallel()
-				}
-				if *quick && s.anyFailed() {
-					t.Skip("one has failed")
-				}
-				w, verdict, lasted := run(t, seed)
-				s.add(seed, w, verdict, lasted)
-				if !verdict.OK() {
-					t.Errorf("seed %d, %+v:\n%s", seed, w.plan, strings.Join(verdict.Faults, "\n"))
-				}
-			})
-		}
-	})
-	s.print(stdout, time.Since(begun))
-	if *hard {
-		s.checkHard(t)
-	}
-}
-
-// checkHard fails a run that has not met each kind of trouble often enough to mean
-// something.
-func (s *total) checkHard(t *testing.T) {
-	want := func(name string, least int) {
-		if s.counts[name] < least {
-			t.Errorf("only %d times %q, want %d: the world is too kind", s.counts[name], name, least)
-		}
-	}
-	for _, f := range faults {
-		want("fault: "+f.name, 100)
-	}
-	for _, name := range []string{"datagrams lost", "datagrams duplicated", "datagrams delayed", "retransmissions", "5.03", "cold starts"} {
-		want(name, 100)
-	}
-	want("acks lost", 1000)
-	want("409", 1000)
-	want("bundles for a fallback queue", 1000)
-	for _, reason := range []string{"undecodable", "reserved", "too-deep", "type-conflict", "too-old", "exhausted", "crash"} {
-		want("letter: "+reason, 1)
-	}
-	want("seen by replicator", s.counts["seen by processor"]/20)
-	want("an hour late at processor", s.counts["seen by processor"]/100)
-}
-
-func TestMain(m *testing.M) {
-	flag.Parse()
-	os.Exit(m.Run())
-}
+func hexed(thing string) bool { return thing == "crasher" || thing == "cursed" || thing == "large" }
