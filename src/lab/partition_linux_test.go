@@ -391,7 +391,7 @@ func (c *continent) judge(f *fleet) {
 		delete(reported, "_coap")
 		shadows[name] = oracle.Shadow{ThingType: thing.Type, Reported: reported}
 	}
-	v := f.ledger.Judge(shadows, c.letters(), func(string) string { return "" }, func(string) bool { return false })
+	v := f.ledger.Judge(shadows, c.letters(), func(string) string { return "" })
 	c.t.Logf("verdict %+v", *v)
 	if !v.OK() {
 		c.t.Error("what was acknowledged is not what is there")
