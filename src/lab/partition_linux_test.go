@@ -363,7 +363,7 @@ func TestPartitions(t *testing.T) {
 	devices.Wait()
 
 	// What the replicator could not forward comes back after 30 s.
-	eventually(t, 50*time.Second, func() error {
+	eventually(t, 75*time.Second, func() error {
 		a, deadA := c.waiting(0)
 		b, deadB := c.waiting(1)
 		if a+b+deadA+deadB > 0 {
@@ -396,7 +396,7 @@ func (c *continent) judge(f *fleet) {
 	if !v.OK() {
 		c.t.Error("what was acknowledged is not what is there")
 	}
-	if v.Acked < 100 {
+	if v.Acked < 50 {
 		c.t.Errorf("%d readings were acknowledged: too little happened", v.Acked)
 	}
 }

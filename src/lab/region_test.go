@@ -39,7 +39,7 @@ type regionConfig struct {
 
 // plan is the region's part of a lab. Its processes look for AWS under AWS's own names.
 func (c *regionConfig) plan() Plan {
-	p := NewPlan(c.CoAP, regionAWS, regionPage, 5*time.Second, 15*time.Second)
+	p := NewPlan(c.CoAP, regionAWS, regionPage, 10*time.Second, 20*time.Second)
 	p.Ingestors = slices.DeleteFunc(p.Ingestors, func(in Ingestor) bool { return in.Region != c.Region })
 	p.Queues = slices.DeleteFunc(p.Queues, func(q Queue) bool { return q.Region != c.Region })
 	p.Functions = slices.DeleteFunc(p.Functions, func(f Function) bool { return f.Region != c.Region })
