@@ -4,7 +4,9 @@ GO ?= go
 export GOFLAGS ?= -trimpath
 FUZZTIME ?= 30s
 
-.PHONY: help lab build test lint unit race fuzz peers histories world mutations soak bench
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+
+.PHONY: help lab build dist test lint unit race fuzz peers histories world mutations soak bench
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -19,8 +21,11 @@ build: ## build this machine's binaries into dist/
 	$(GO) build -tags lambda.norpc -o dist/processor ./src/processor/lambda
 	$(GO) build -tags lambda.norpc -o dist/replicator ./src/replicator/lambda
 
-test: ## everything: lint, unit, race, peers, histories, world, mutations, fuzz
-	@test/run lint unit race peers histories world mutations fuzz
+dist: ## what is deployed (linux/arm64, linux/amd64, Lambda), the same bytes each time, in dist/
+	@$(GO) run ./src/dist -go "$(GO)" -version "$(VERSION)"
+
+test: ## everything: lint, unit, race, peers, histories, world, mutations, fuzz, dist
+	@test/run lint unit race peers histories world mutations fuzz dist
 
 lint: ## gofmt, go vet, staticcheck
 	@test/run lint

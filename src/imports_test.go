@@ -17,22 +17,27 @@ const module = "coap-for-aws-iot/src/"
 // flows one way, and the hops (ingestor, replicator, processor) meet only on a queue.
 // docs/ARCHITECTURE.md draws it.
 var allowed = map[string][]string{
+	"cloudwatch":        {},
 	"coap":              {},
 	"envelope":          {},
 	"environ":           {},
 	"local":             {},
+	"function":          {"environ"},
 	"metric":            {},
 	"udp":               {},
 	"device":            {"coap"},
 	"device/client":     {"coap", "device", "udp"},
+	"canary":            {"coap", "device", "device/client", "environ", "function", "metric"},
+	"canary/lambda":     {"canary"},
 	"device/simulate":   {"device"},
 	"queue":             {"envelope"},
-	"ingestor":          {"coap", "envelope", "environ", "metric", "queue", "udp"},
+	"ingestor":          {"cloudwatch", "coap", "envelope", "environ", "metric", "queue", "udp"},
 	"ingestor/daemon":   {"ingestor", "queue"},
-	"processor":         {"envelope", "environ", "metric", "queue"},
+	"processor":         {"envelope", "environ", "function", "metric", "queue"},
 	"processor/lambda":  {"processor", "queue"},
-	"replicator":        {"envelope", "environ", "metric", "queue"},
+	"replicator":        {"envelope", "environ", "function", "metric", "queue"},
 	"replicator/lambda": {"replicator", "queue"},
+	"dist":              {},
 	"lab/oracle":        {},    // what judges the rest may not know the rest
 	"lab/world":         {"*"}, // tests only
 	"lab":               {"*"}, // but not coapctl: nothing imports a main
@@ -42,9 +47,9 @@ var allowed = map[string][]string{
 // Who may import which of the libraries that carry the product's weight. The replicator
 // knows the SDK's configuration, because it signs for two regions, and no service.
 var libraries = map[string][]string{
-	"github.com/aws/aws-sdk-go-v2":         {"queue", "processor", "replicator", "lab", "coapctl"},
-	"github.com/aws/aws-sdk-go-v2/service": {"queue", "processor", "lab", "coapctl"},
-	"github.com/aws/aws-lambda-go":         {"queue", "processor", "replicator", "lab"},
+	"github.com/aws/aws-sdk-go-v2":         {"canary", "cloudwatch", "function", "queue", "processor", "replicator", "lab", "coapctl"},
+	"github.com/aws/aws-sdk-go-v2/service": {"canary", "cloudwatch", "queue", "processor", "lab", "coapctl"},
+	"github.com/aws/aws-lambda-go":         {"function", "queue", "processor", "replicator", "lab"},
 	"github.com/plgd-dev/go-coap":          {"coap", "ingestor", "device/client"},
 	"go.etcd.io/bbolt":                     {"local"},
 	"github.com/alecthomas/kong":           {"coapctl"},

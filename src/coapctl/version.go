@@ -8,10 +8,13 @@ import (
 
 type versionCommand struct{}
 
-// Run prints the version that the Go tool has stamped into the binary.
+// stamped is the version that make dist links in.
+var stamped string
+
+// Run prints the version that make dist or the Go tool has stamped into the binary.
 func (versionCommand) Run(s streams) error {
-	version, revision, changed := "unknown", "", ""
-	if info, ok := debug.ReadBuildInfo(); ok {
+	version, revision, changed := stamped, "", ""
+	if info, ok := debug.ReadBuildInfo(); ok && stamped == "" {
 		version = info.Main.Version
 		for _, setting := range info.Settings {
 			switch {

@@ -35,7 +35,7 @@ func TestAdmin(t *testing.T) {
 			}
 		}
 		want := []string{
-			"coap_accepted_total", "coap_ack_seconds", "coap_acked_total", "coap_duplicates_total", "coap_fallback_bundles_total",
+			"coap_accepted_total", "coap_ack_seconds", "coap_acked_total", "coap_clock_unsynchronised", "coap_duplicates_total", "coap_fallback_bundles_total",
 			"coap_fallback_down", "coap_fallback_stored_total", "coap_kernel_drops_total",
 			"coap_queue_bundles_total", "coap_queue_calls_in_flight", "coap_queue_calls_total", "coap_queue_down", "coap_queue_held_bytes",
 			"coap_received_total", "coap_refused_total", "coap_stored_total", "coap_unsent_total",

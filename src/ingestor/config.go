@@ -26,6 +26,7 @@ type Config struct {
 	AllowedTypes  []string      // COAP_ALLOWED_TYPES; empty: any
 	RequireClock  bool          // COAP_REQUIRE_CLOCK: 5.03 while the kernel's clock is not synchronised
 	Admin         string        // COAP_ADMIN: loopback TCP address
+	LogGroup      string        // COAP_LOG_GROUP: of CloudWatch, for log and metrics too; empty: none
 
 	// Clock is the host's, unless a test brings another.
 	Clock Clock
@@ -35,7 +36,7 @@ type Config struct {
 // times of an ingestor are differences, by the monotonic clock of package time.
 type Clock struct {
 	Now          func() time.Time
-	Synchronised func() bool // asked once a second, if RequireClock
+	Synchronised func() bool // asked once a second, if RequireClock, and by metrics
 }
 
 // FromEnviron reads the configuration; its faults are e's.
@@ -52,6 +53,7 @@ func FromEnviron(e *environ.Environ) Config {
 		AllowedTypes:  e.List("COAP_ALLOWED_TYPES", ""),
 		RequireClock:  e.Bool("COAP_REQUIRE_CLOCK", false),
 		Admin:         e.String("COAP_ADMIN", "127.0.0.1:9683"),
+		LogGroup:      e.String("COAP_LOG_GROUP", ""),
 		Clock:         Clock{Now: time.Now, Synchronised: clockSynchronised},
 	}
 	host, _, err := net.SplitHostPort(c.Admin)

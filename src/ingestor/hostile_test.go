@@ -60,7 +60,7 @@ func hostileRows(t *testing.T) []hostileRow {
 // process lives.
 func TestHostileOverRealSockets(t *testing.T) {
 	sqs := &fakeSQS{}
-	cfg := Config{Name: "use1-a", Region: "us-east-1", QueueURL: "q", DedupMiB: 1, Clock: Clock{Now: time.Now}}
+	cfg := Config{Name: "use1-a", Region: "us-east-1", QueueURL: "q", DedupMiB: 1, Clock: Clock{Now: time.Now, Synchronised: func() bool { return true }}}
 	sockets, err := udp.Listen(t.Context(), "127.0.0.1:0", 1, udp.DefaultReceiveBuffer)
 	if err != nil {
 		t.Fatal(err)

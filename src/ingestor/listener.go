@@ -119,7 +119,7 @@ func (l *listener) accept(p *udp.Packet, now time.Time, wall int64) {
 	in, r := l.in, &l.request
 	if !in.health.ready() {
 		l.answer(p, unavailable())
-		in.metrics.refuse("not-ready")
+		in.metrics.refuse(reasonNotReady)
 		return
 	}
 	t := in.dedup.ticket(p.Peer, r.MessageID, p.Buf)
@@ -155,7 +155,7 @@ func (l *listener) accept(p *udp.Packet, now time.Time, wall int64) {
 	if err != nil {
 		e.free()
 		in.dedup.settle(t, false, now)
-		in.metrics.refuse("sender-full")
+		in.metrics.refuse(reasonFull)
 		l.answer(p, unavailable())
 		return
 	}
@@ -179,7 +179,7 @@ func (l *listener) settled(e *exchange, err error) {
 		in.metrics.refuse("queue-refused")
 		rep.response.Code = codes.BadRequest
 	default:
-		in.metrics.refuse("unconfirmed")
+		in.metrics.refuse(reasonUnconfirmed)
 		rep.response = unavailable()
 	}
 	e.free()

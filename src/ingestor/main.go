@@ -4,16 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
+	"coap-for-aws-iot/src/cloudwatch"
 	"coap-for-aws-iot/src/environ"
 	"coap-for-aws-iot/src/queue"
 	"coap-for-aws-iot/src/udp"
@@ -34,14 +37,46 @@ func Main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	if err := serve(ctx, cfg, log.With("ingestor", cfg.Name)); err != nil {
-		log.Error("the ingestor cannot start", "error", err)
+	var put cloudwatch.Put
+	if cfg.LogGroup != "" {
+		var err error
+		if put, err = cloudwatch.Open(ctx, cfg.Region, cfg.LogGroup, cfg.Name); err != nil {
+			log.Error("the ingestor cannot start", "error", err)
+			os.Exit(1)
+		}
+	}
+	if run(ctx, cfg, os.Stdout, put) != nil {
 		os.Exit(1)
 	}
 }
 
-// serve opens what cfg names and runs an ingestor until ctx is done.
-func serve(ctx context.Context, cfg Config, log *slog.Logger) error {
+// run serves with a log on stdout and, unless put is nil, in CloudWatch too. The error is
+// logged.
+func run(ctx context.Context, cfg Config, stdout io.Writer, put cloudwatch.Put) error {
+	out := stdout
+	var stream *cloudwatch.Stream
+	if put != nil {
+		stream = cloudwatch.New(put)
+		out = io.MultiWriter(stream, stdout)
+	}
+	log := slog.New(slog.NewJSONHandler(out, nil)).With("ingestor", cfg.Name)
+	var sending sync.WaitGroup
+	life, end := context.WithCancel(context.WithoutCancel(ctx)) // until the last line is written
+	if stream != nil {
+		sending.Go(func() { stream.Run(life, log) })
+	}
+	err := serve(ctx, cfg, log, stream)
+	if err != nil {
+		log.Error("the ingestor cannot start", "error", err)
+	}
+	end()
+	sending.Wait()
+	return err
+}
+
+// serve opens what cfg names and runs an ingestor until ctx is done. Its metrics go to
+// stream, unless that is nil.
+func serve(ctx context.Context, cfg Config, log *slog.Logger, stream *cloudwatch.Stream) error {
 	q, err := queue.Open(ctx, cfg.Region, cfg.QueueURL)
 	if err != nil {
 		return err
@@ -81,12 +116,22 @@ func serve(ctx context.Context, cfg Config, log *slog.Logger) error {
 	log.Info("listening", "addresses", cfg.Listen, "queue", cfg.QueueURL, "fallback", cfg.FallbackQueueURL)
 	notify(log, daemon.SdNotifyReady)
 	go watch(ctx, log, sockets[0].LocalAddr())
-	go func() {
+	var running sync.WaitGroup
+	running.Go(func() {
 		<-ctx.Done()
 		log.Info("stopping")
 		notify(log, daemon.SdNotifyStopping)
-	}()
+	})
+	var x *exporter
+	if stream != nil {
+		x = newExporter(in, stream, stream.Dropped)
+		running.Go(func() { x.run(ctx) })
+	}
 	in.Run(ctx)
+	running.Wait()
+	if x != nil {
+		x.write(time.Now()) // what happened while it drained
+	}
 	log.Info("stopped")
 	return nil
 }

@@ -26,6 +26,13 @@ type metrics struct {
 	latency    prometheus.Histogram
 }
 
+// Why a report is told 5.03.
+const (
+	reasonNotReady    = "not-ready"
+	reasonFull        = "sender-full"
+	reasonUnconfirmed = "unconfirmed"
+)
+
 func newMetrics(in *Ingestor) *metrics {
 	counter := func(name, help string) prometheus.Counter {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: metric.Counter(name), Help: help})
@@ -36,10 +43,10 @@ func newMetrics(in *Ingestor) *metrics {
 		accepted:   counter(metric.Accepted, "Reports taken, on their way to the queue."),
 		stored:     counter(metric.Stored, "Reports that a queue has confirmed."),
 		acked:      counter(metric.Acked, "Reports whose 2.04 has left."),
-		duplicates: counter("duplicates", "Messages that were recognised as duplicates."),
-		unsent:     counter("unsent", "Replies that the kernel did not take."),
+		duplicates: counter(metric.Duplicates, "Messages that were recognised as duplicates."),
+		unsent:     counter(metric.Unsent, "Replies that the kernel did not take."),
 		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: metric.Counter("refused"), Help: "Messages that were not accepted, by reason."}, []string{"reason"}),
+			Name: metric.Counter(metric.Refused), Help: "Messages that were not accepted, by reason."}, []string{"reason"}),
 		latency: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: metric.Gauge("ack_seconds"), Help: "Time from the socket to the 2.04.",
 			Buckets: []float64{.001, .002, .005, .01, .02, .03, .05, .075, .1, .15, .2, .25, .3, .4, .5, .6, .7, 1}}),
@@ -58,7 +65,7 @@ func newMetrics(in *Ingestor) *metrics {
 	m.registry.MustRegister(
 		m.received, m.accepted, m.stored, m.acked, m.duplicates, m.refusals, m.unsent, m.latency,
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Name: metric.Counter("kernel_drops"), Help: "Datagrams that the kernel dropped because nobody read them in time."},
+			Name: metric.Counter(metric.KernelDrops), Help: "Datagrams that the kernel dropped because nobody read them in time."},
 			func() float64 {
 				var n uint64
 				for _, l := range in.listeners {
@@ -69,11 +76,14 @@ func newMetrics(in *Ingestor) *metrics {
 		sender("queue_calls", "Loads of bundles started, each a SendMessageBatch call to this region's queue, to the other's or to both.", func(s queue.Stats) float64 { return float64(s.Calls) }, prometheus.CounterValue),
 		sender("queue_bundles", "Bundles in those loads.", func(s queue.Stats) float64 { return float64(s.Bundles) }, prometheus.CounterValue),
 		sender("queue_calls_in_flight", "Loads of bundles on their way.", func(s queue.Stats) float64 { return float64(s.InFlight) }, prometheus.GaugeValue),
-		sender("queue_held_bytes", "Bundles held, waiting and in flight.", func(s queue.Stats) float64 { return float64(s.HeldBytes) }, prometheus.GaugeValue),
+		sender(metric.QueueHeldBytes, "Bundles held, waiting and in flight.", func(s queue.Stats) float64 { return float64(s.HeldBytes) }, prometheus.GaugeValue),
 		sender(metric.FallbackBundles, "Bundles sent to the other region's queue.", func(s queue.Stats) float64 { return float64(s.FallbackBundles) }, prometheus.CounterValue),
 		sender(metric.FallbackStored, "Reports that the other region's queue was the first to confirm.", func(s queue.Stats) float64 { return float64(s.FallbackStored) }, prometheus.CounterValue),
 		sender(metric.QueueDown, "1 while this region's queue gets only probes.", func(s queue.Stats) float64 { return number(s.QueueDown) }, prometheus.GaugeValue),
 		sender(metric.FallbackDown, "1 while the other region's queue gets only probes.", func(s queue.Stats) float64 { return number(s.FallbackDown) }, prometheus.GaugeValue),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: metric.Gauge(metric.ClockUnsynchronised), Help: "1 while the kernel's clock is not synchronised."},
+			func() float64 { return number(!in.cfg.Clock.Synchronised()) }),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)

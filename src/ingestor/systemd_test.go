@@ -46,7 +46,7 @@ func TestServiceManagerIsTold(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- serve(ctx, cfg, slog.New(slog.NewJSONHandler(io.Discard, nil))) }()
+	go func() { ended <- serve(ctx, cfg, slog.New(slog.NewJSONHandler(io.Discard, nil)), nil) }()
 	expect("READY=1")
 	expect("WATCHDOG=1")
 	expect("WATCHDOG=1")

@@ -188,7 +188,7 @@ func inWorlds(t *testing.T, change func(*Config), other http.RoundTripper, f fun
 
 func (w *world) start(at netip.AddrPort, change func(*Config)) *Ingestor {
 	w.t.Helper()
-	cfg := Config{Name: "use1-a", Region: "us-east-1", QueueURL: "https://sqs.us-east-1.amazonaws.com/1/reports", Linger: 5 * time.Millisecond, DedupMiB: 1, Clock: Clock{Now: time.Now}}
+	cfg := Config{Name: "use1-a", Region: "us-east-1", QueueURL: "https://sqs.us-east-1.amazonaws.com/1/reports", Linger: 5 * time.Millisecond, DedupMiB: 1, Clock: Clock{Now: time.Now, Synchronised: func() bool { return true }}}
 	if w.other != nil {
 		cfg.FallbackQueueURL, cfg.FallbackRegion = "https://sqs.eu-west-1.amazonaws.com/000000000000/reports", "eu-west-1"
 	}

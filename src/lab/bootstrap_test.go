@@ -41,12 +41,7 @@ type bench struct {
 // emulator.
 func newBench(t *testing.T, function, arch string, emulator ...string) *bench {
 	t.Helper()
-	bootstrap := filepath.Join(t.TempDir(), "bootstrap")
-	build := exec.Command("go", "build", "-trimpath", "-tags", "lambda.norpc", "-o", bootstrap, "../"+function+"/lambda")
-	build.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+arch, "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build %s for %s: %v\n%s", function, arch, err, out)
-	}
+	command := append(slices.Clone(emulator), buildBootstrap(t, function, arch))
 	b := &bench{t: t, aws: local.New(local.Options{}), log: &said{}}
 	server := httptest.NewServer(b.aws)
 	t.Cleanup(func() { b.aws.Close(); server.Close() })
@@ -62,12 +57,36 @@ func newBench(t *testing.T, function, arch string, emulator ...string) *bench {
 	}
 	i := slices.IndexFunc(b.plan.Functions, func(f Function) bool { return f.Name == function })
 	spec := b.plan.Functions[i]
-	command := append(slices.Clone(emulator), bootstrap)
 	b.lambda = newLambda(spec, func(_ int, api string) (running, error) {
 		return startCommand(exec.Command(command[0], command[1:]...), function, append(slices.Clone(spec.environ), "AWS_LAMBDA_RUNTIME_API="+api), b.log.line)
 	})
 	t.Cleanup(b.lambda.close)
 	return b
+}
+
+// buildBootstrap builds a function and returns the path of the program.
+func buildBootstrap(t *testing.T, function, arch string) string {
+	t.Helper()
+	bootstrap := filepath.Join(t.TempDir(), "bootstrap")
+	build := exec.Command("go", "build", "-trimpath", "-tags", "lambda.norpc", "-o", bootstrap, "../"+function+"/lambda")
+	build.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+arch, "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build %s for %s: %v\n%s", function, arch, err, out)
+	}
+	return bootstrap
+}
+
+// arm64Emulator returns what runs programs for arm64 on this machine.
+func arm64Emulator(t *testing.T) string {
+	t.Helper()
+	const emulator = "qemu-aarch64-static"
+	if _, err := exec.LookPath(emulator); err != nil {
+		if os.Getenv("INFRA_REQUIRED") == "1" {
+			t.Fatalf("%s is missing: apt-get install qemu-user-static", emulator)
+		}
+		t.Skipf("%s is missing: apt-get install qemu-user-static", emulator)
+	}
+	return emulator
 }
 
 func (b *bench) config(region string) aws.Config {
@@ -302,13 +321,7 @@ func TestReplicatorBootstrap(t *testing.T) {
 
 // What is deployed is arm64: it starts and does its work, emulated.
 func TestBootstrapsOnArm64(t *testing.T) {
-	const emulator = "qemu-aarch64-static"
-	if _, err := exec.LookPath(emulator); err != nil {
-		if os.Getenv("INFRA_REQUIRED") == "1" {
-			t.Fatalf("%s is missing: apt-get install qemu-user-static", emulator)
-		}
-		t.Skipf("%s is missing: apt-get install qemu-user-static", emulator)
-	}
+	emulator := arm64Emulator(t)
 	for _, function := range []string{"processor", "replicator"} {
 		t.Run(function, func(t *testing.T) {
 			b := newBench(t, function, "arm64", emulator)

@@ -20,14 +20,6 @@ const (
 	Applied   = "applied"   // reports whose effect is in a shadow
 )
 
-// How an ingestor stands with its two queues. The last two are 1 or 0.
-const (
-	FallbackBundles = "fallback_bundles" // sent to the other region's queue
-	FallbackStored  = "fallback_stored"  // of the stored reports, those that the other region's queue confirmed first
-	QueueDown       = "queue_down"       // this region's queue gets only probes
-	FallbackDown    = "fallback_down"    // the other region's queue gets only probes
-)
-
 // Life lists the counters of a report's life in their order.
 var Life = []string{Received, Accepted, Stored, Acked, Forwarded, Applied}
 
@@ -47,13 +39,19 @@ type Value struct {
 	N    float64
 }
 
-// Log writes the values as one line of JSON in the embedded metric format, with
-// service ("processor", "replicator") as the only dimension (CloudWatch User
-// Guide, "Specification: Embedded metric format"). It writes in one call, so that
-// lines of several goroutines do not mix.
-func Log(w io.Writer, now time.Time, service string, values ...Value) error {
+// A Dimension is by what CloudWatch tells metrics of one name apart: one of the Dimension names
+// and its value.
+type Dimension struct{ Name, Value string }
+
+// Service is the dimension of a Lambda function's metrics.
+func Service(name string) Dimension { return Dimension{DimensionService, name} }
+
+// Log writes the values as one line of JSON in the embedded metric format, with their
+// only dimension (CloudWatch User Guide, "Specification: Embedded metric format"). It
+// writes in one call, so that lines of several goroutines do not mix.
+func Log(w io.Writer, now time.Time, of Dimension, values ...Value) error {
 	type definition struct{ Name, Unit string }
-	line := map[string]any{"service": service}
+	line := map[string]any{of.Name: of.Value}
 	definitions := make([]definition, len(values))
 	for i, v := range values {
 		definitions[i] = definition{v.Name, v.Unit}
@@ -63,7 +61,7 @@ func Log(w io.Writer, now time.Time, service string, values ...Value) error {
 		"Timestamp": now.UnixMilli(),
 		"CloudWatchMetrics": []any{map[string]any{
 			"Namespace":  Namespace,
-			"Dimensions": [][]string{{"service"}},
+			"Dimensions": [][]string{{of.Name}},
 			"Metrics":    definitions,
 		}},
 	}
@@ -75,22 +73,24 @@ func Log(w io.Writer, now time.Time, service string, values ...Value) error {
 	return err
 }
 
-// ParseLog returns the service and the values of a line that Log has written, or
-// false for any other line.
-func ParseLog(line []byte) (service string, values map[string]float64, ok bool) {
+// ParseLog returns the dimension and the values of a line that Log has written, or false
+// for any other line.
+func ParseLog(line []byte) (of Dimension, values map[string]float64, ok bool) {
 	var fields map[string]any
 	if json.Unmarshal(line, &fields) != nil {
-		return "", nil, false
+		return Dimension{}, nil, false
 	}
 	if _, ok := fields["_aws"]; !ok {
-		return "", nil, false
+		return Dimension{}, nil, false
 	}
-	service, _ = fields["service"].(string)
 	values = map[string]float64{}
 	for name, field := range fields {
-		if n, ok := field.(float64); ok {
-			values[name] = n
+		switch v := field.(type) {
+		case float64:
+			values[name] = v
+		case string:
+			of = Dimension{name, v}
 		}
 	}
-	return service, values, true
+	return of, values, true
 }

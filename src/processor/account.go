@@ -51,19 +51,19 @@ func (s *settlement) report() {
 		calls, throttled = calls+c, throttled+t
 	}
 	count := func(name string, n int) metric.Value { return metric.Value{Name: name, Unit: "Count", N: float64(n)} }
-	err := metric.Log(s.p.metrics, time.Now(), "processor",
+	err := metric.Log(s.p.metrics, time.Now(), metric.Service("processor"),
 		count(metric.Applied, fates[applied]),
-		count(metricSuperseded, fates[superseded]),
-		count(metricDuplicate, fates[duplicate]),
-		count(metricPoison, total),
-		count(metricResent, s.resent),
-		count(metricStretched, s.stretched),
-		count(metricNewer, s.newer),
-		count(metricCalls, calls),
-		count(metricConflicts, int(s.p.conflicts.Swap(0))),
-		count(metricThrottled, throttled),
-		count(metricBehind, behind),
-		metric.Value{Name: metricOldest, Unit: "Seconds", N: float64(s.start.UnixMilli()-oldest) / 1000},
+		count(metric.Superseded, fates[superseded]),
+		count(metric.Duplicate, fates[duplicate]),
+		count(metric.Poison, total),
+		count(metric.Resent, s.resent),
+		count(metric.Stretched, s.stretched),
+		count(metric.Newer, s.newer),
+		count(metric.Calls, calls),
+		count(metric.Conflicts, int(s.p.conflicts.Swap(0))),
+		count(metric.Throttled, throttled),
+		count(metric.Behind, behind),
+		metric.Value{Name: metric.OldestWaiting, Unit: "Seconds", N: float64(s.start.UnixMilli()-oldest) / 1000},
 	)
 	if err != nil {
 		s.p.log.Error("write metrics", "error", err.Error())

@@ -25,11 +25,15 @@ type Config struct {
 	AutoCreate      string   // CreateAny, CreateThings or CreateNone; empty means CreateAny
 	CreatePerMinute int      // things that may be added per minute and container; 0: no limit
 	AllowedTypes    []string // thing types that are accepted; empty: all
+
+	// Publish is the topic that each report is published to, once or more, before it is
+	// merged; {type} and {id} in it are the report's. Empty: reports are not published.
+	Publish string
 }
 
 // FromEnviron reads COAP_QUEUE_URL, COAP_DLQ_URL, COAP_IOT_ENDPOINT,
-// COAP_AUTO_CREATE, COAP_CREATE_PER_MINUTE and COAP_ALLOWED_TYPES. Faults are kept
-// in e.
+// COAP_AUTO_CREATE, COAP_CREATE_PER_MINUTE, COAP_ALLOWED_TYPES and COAP_PUBLISH. Faults
+// are kept in e.
 func FromEnviron(e *environ.Environ) Config {
 	c := Config{
 		QueueURL:        e.Required("COAP_QUEUE_URL", "the URL of the primary queue"),
@@ -38,6 +42,10 @@ func FromEnviron(e *environ.Environ) Config {
 		AutoCreate:      e.OneOf("COAP_AUTO_CREATE", CreateAny, CreateThings, CreateNone),
 		CreatePerMinute: e.Int("COAP_CREATE_PER_MINUTE", 0, 0, 1_000_000),
 		AllowedTypes:    e.List("COAP_ALLOWED_TYPES", ""),
+		Publish:         e.String("COAP_PUBLISH", ""),
+	}
+	if c.Publish != "" && !validTopic(c.Publish) {
+		e.Fault("COAP_PUBLISH", "a topic, such as coap/{type}/{id} or $aws/rules/RULE/{type}/{id}")
 	}
 	for _, name := range c.AllowedTypes {
 		if !envelope.ValidName(name) {

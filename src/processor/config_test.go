@@ -19,10 +19,11 @@ func TestFromEnviron(t *testing.T) {
 		err  string // part of it; empty if there is none
 	}{
 		{"only what is required", required, Config{QueueURL: "https://q", DLQURL: "https://d", AutoCreate: CreateAny}, ""},
-		{"everything", append(required, "COAP_IOT_ENDPOINT=https://i", "COAP_AUTO_CREATE=things", "COAP_CREATE_PER_MINUTE=60", "COAP_ALLOWED_TYPES=th, door"),
-			Config{QueueURL: "https://q", DLQURL: "https://d", IoTEndpoint: "https://i", AutoCreate: CreateThings, CreatePerMinute: 60, AllowedTypes: []string{"th", "door"}}, ""},
+		{"everything", append(required, "COAP_IOT_ENDPOINT=https://i", "COAP_AUTO_CREATE=things", "COAP_CREATE_PER_MINUTE=60", "COAP_ALLOWED_TYPES=th, door", "COAP_PUBLISH=coap/{id}"),
+			Config{QueueURL: "https://q", DLQURL: "https://d", IoTEndpoint: "https://i", AutoCreate: CreateThings, CreatePerMinute: 60, AllowedTypes: []string{"th", "door"}, Publish: "coap/{id}"}, ""},
 		{"nothing", nil, Config{}, "COAP_DLQ_URL"},
 		{"no way to create", append(required, "COAP_AUTO_CREATE=maybe"), Config{}, "COAP_AUTO_CREATE"},
+		{"a wildcard", append(required, "COAP_PUBLISH=coap/#"), Config{}, "COAP_PUBLISH"},
 		{"a type that is none", append(required, "COAP_ALLOWED_TYPES=th,a/b"), Config{}, "COAP_ALLOWED_TYPES"},
 	} {
 		e := environ.New(tt.env)

@@ -21,11 +21,12 @@ const (
 
 // An iotClient makes the calls of AWS IoT, each once.
 type iotClient struct {
-	reads    *service // of shadows
-	writes   *service // of shadows
-	registry *service
-	control  *iot.Client
-	config   aws.Config
+	reads     *service // of shadows
+	writes    *service // of shadows
+	registry  *service
+	publishes *service
+	control   *iot.Client
+	config    aws.Config
 
 	mu   sync.Mutex // guards the following
 	data *iotdataplane.Client
@@ -33,11 +34,12 @@ type iotClient struct {
 
 func newIoT(cfg Config, c aws.Config) *iotClient {
 	i := &iotClient{
-		reads:    newService("read shadow", maxShadowCalls),
-		writes:   newService("write shadow", maxShadowCalls),
-		registry: newService("registry", maxRegistryCalls),
-		config:   c,
-		control:  iot.NewFromConfig(c, func(o *iot.Options) { o.Retryer = aws.NopRetryer{} }),
+		reads:     newService("read shadow", maxShadowCalls),
+		writes:    newService("write shadow", maxShadowCalls),
+		registry:  newService("registry", maxRegistryCalls),
+		publishes: newService("publish", maxShadowCalls),
+		config:    c,
+		control:   iot.NewFromConfig(c, func(o *iot.Options) { o.Retryer = aws.NopRetryer{} }),
 	}
 	data := i.newData(cfg.IoTEndpoint)
 	if data.Options().BaseEndpoint != nil {
@@ -47,7 +49,9 @@ func newIoT(cfg Config, c aws.Config) *iotClient {
 }
 
 // services returns the parts of AWS IoT that are called.
-func (i *iotClient) services() []*service { return []*service{i.reads, i.writes, i.registry} }
+func (i *iotClient) services() []*service {
+	return []*service{i.reads, i.writes, i.registry, i.publishes}
+}
 
 func (i *iotClient) newData(endpoint string) *iotdataplane.Client {
 	return iotdataplane.NewFromConfig(i.config, func(o *iotdataplane.Options) {

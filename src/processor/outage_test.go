@@ -51,11 +51,11 @@ func TestOutage(t *testing.T) {
 				counts := w.counts()
 				// Each message is received 5 times on the way to 15 minutes and then 4 times an
 				// hour.
-				if receives > n*30 || counts[metricCalls] > tt.calls {
+				if receives > n*30 || counts[metric.Calls] > tt.calls {
 					t.Errorf("%d receives, counts %v", receives, counts)
 				}
-				if counts[metric.Applied] == 0 && counts[metricOldest] < 6*3600 {
-					t.Errorf("oldest %v s", counts[metricOldest])
+				if counts[metric.Applied] == 0 && counts[metric.OldestWaiting] < 6*3600 {
+					t.Errorf("oldest %v s", counts[metric.OldestWaiting])
 				}
 				w.expectDead("")
 
@@ -72,7 +72,7 @@ func TestOutage(t *testing.T) {
 				if left := w.receive(w.cfg.QueueURL); len(left) > 0 {
 					t.Errorf("%d messages left", len(left))
 				}
-				if counts := w.counts(); counts[metricResent] > 2*n {
+				if counts := w.counts(); counts[metric.Resent] > 2*n {
 					t.Errorf("after recovery: %v", counts)
 				}
 			})
@@ -122,9 +122,9 @@ func TestThrottling(t *testing.T) {
 		for done < n && time.Since(start) < time.Hour {
 			w.run()
 			counts := w.counts()
-			done += counts[metric.Applied] + counts[metricDuplicate]
-			calls += counts[metricCalls]
-			throttled += counts[metricThrottled]
+			done += counts[metric.Applied] + counts[metric.Duplicate]
+			calls += counts[metric.Calls]
+			throttled += counts[metric.Throttled]
 			time.Sleep(time.Second)
 		}
 		// 4 calls of the data plane for each, at 100 a second.

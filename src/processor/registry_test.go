@@ -102,7 +102,7 @@ func TestTypeIsCreatedOnce(t *testing.T) {
 		if got := counts[metric.Applied]; got != 100 {
 			t.Errorf("%v applied", got)
 		}
-		if got := counts[metricCalls]; got > 6*100+5 {
+		if got := counts[metric.Calls]; got > 6*100+5 {
 			t.Errorf("%v calls", got)
 		}
 	})

@@ -14,6 +14,7 @@ import (
 
 	"coap-for-aws-iot/src/envelope"
 	"coap-for-aws-iot/src/local"
+	"coap-for-aws-iot/src/metric"
 )
 
 // One thing's trouble does not hold up the others of its bundle: its reports are sent
@@ -95,7 +96,7 @@ func TestQueueFailures(t *testing.T) {
 					time.Sleep(2 * time.Minute)
 				}
 				w.expect("good", `{"t":1}`)
-				if counts := w.counts(); counts[metricPoison]+counts[metricResent] > 0 {
+				if counts := w.counts(); counts[metric.Poison]+counts[metric.Resent] > 0 {
 					t.Errorf("unconfirmed, but counted: %v", counts)
 				}
 				end()
@@ -191,7 +192,7 @@ func TestNewerBookkeepingWaits(t *testing.T) {
 		}
 		w.expect("a1", `{"t":0}`)
 		w.expectDead("")
-		if counts := w.counts(); counts[metricNewer] < 48*4 {
+		if counts := w.counts(); counts[metric.Newer] < 48*4 {
 			t.Errorf("counts %v", counts)
 		}
 		update(`{"state":{"reported":{"_coap":{"v":1}}}}`)
@@ -210,7 +211,7 @@ func TestNewerBundleWaits(t *testing.T) {
 			time.Sleep(15 * time.Minute)
 		}
 		w.expectDead("")
-		if counts := w.counts(); counts[metricNewer] < 90 || counts[metricStretched] < 90 {
+		if counts := w.counts(); counts[metric.Newer] < 90 || counts[metric.Stretched] < 90 {
 			t.Errorf("counts %v", counts)
 		}
 	})

@@ -15,6 +15,7 @@ import (
 
 	"coap-for-aws-iot/src/envelope"
 	"coap-for-aws-iot/src/local"
+	"coap-for-aws-iot/src/metric"
 )
 
 var (
@@ -47,7 +48,7 @@ func TestStorm(t *testing.T) {
 		}
 	}
 	t.Logf("%d storms: %v", *stormSeeds, hard)
-	for _, name := range []string{"deaths", metricConflicts, metricThrottled, metricResent, metricStretched, metricSuperseded, metricDuplicate} {
+	for _, name := range []string{"deaths", metric.Conflicts, metric.Throttled, metric.Resent, metric.Stretched, metric.Superseded, metric.Duplicate} {
 		if hard[name] == 0 {
 			t.Errorf("no %s: the storms are too mild", name)
 		}

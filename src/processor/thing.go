@@ -39,8 +39,8 @@ func (p *Processor) applyThing(ctx context.Context, thing string, reports []*rep
 	// Not needed for the result. It makes it likely that of two reports that do not
 	// both fit it is the later one that is refused.
 	slices.SortStableFunc(readable, func(a, b *report) int { return sortKeys(a.key, b.key) })
-	if len(readable) > 0 {
-		p.applyReports(ctx, thing, readable)
+	if published := p.publishAll(ctx, thing, readable); len(published) > 0 {
+		p.applyReports(ctx, thing, published)
 	}
 	for _, r := range readable {
 		r.values = nil

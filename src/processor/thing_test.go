@@ -21,7 +21,7 @@ func TestCalls(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		expect := func(what string, want float64) {
 			t.Helper()
-			if got := w.counts()[metricCalls]; got != want {
+			if got := w.counts()[metric.Calls]; got != want {
 				t.Errorf("%s: %v calls, want %v", what, got, want)
 			}
 		}
@@ -47,7 +47,7 @@ func TestCalls(t *testing.T) {
 		w.counts()
 		w.run()
 		counts := w.counts()
-		if counts[metricCalls] != 1 || counts[metric.Applied] != 2 || counts[metricSuperseded] != 8 {
+		if counts[metric.Calls] != 1 || counts[metric.Applied] != 2 || counts[metric.Superseded] != 8 {
 			t.Errorf("ten reports in one event: %v", counts)
 		}
 		w.restart()
@@ -92,7 +92,7 @@ func TestHitRate(t *testing.T) {
 		report := func(i int64) float64 {
 			w.send(says(bubbleTime+i, `{"t":1}`))
 			w.run()
-			return w.counts()[metricCalls]
+			return w.counts()[metric.Calls]
 		}
 		report(0)
 		if got := report(1); got != 1 {
@@ -141,7 +141,7 @@ func TestConflicts(t *testing.T) {
 		w.run()
 		w.expect("a1", `{"f0":59,"f1":59,"f2":59,"f3":59,"t":0}`)
 		counts := w.counts()
-		if counts[metricConflicts] < rounds || counts[metric.Applied]+counts[metricSuperseded] != 4*rounds {
+		if counts[metric.Conflicts] < rounds || counts[metric.Applied]+counts[metric.Superseded] != 4*rounds {
 			t.Errorf("counts %v", counts)
 		}
 		if !others[0].hits.low() {

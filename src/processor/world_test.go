@@ -258,7 +258,7 @@ func (w *world) expectCounts(want string) {
 	w.t.Helper()
 	counts := w.counts()
 	got := ""
-	for _, name := range []string{metric.Applied, metricSuperseded, metricDuplicate, metricPoison, metricResent, metricStretched} {
+	for _, name := range []string{metric.Applied, metric.Superseded, metric.Duplicate, metric.Poison, metric.Resent, metric.Stretched} {
 		if n := counts[name]; n > 0 {
 			got += fmt.Sprintf("%s %s ", name, strconv.FormatFloat(n, 'f', -1, 64))
 		}

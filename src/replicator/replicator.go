@@ -99,14 +99,14 @@ func (r *Replicator) Handle(ctx context.Context, event events.SQSEvent) (events.
 		r.log.Warn("keep messages that the primary queue did not confirm", "messages", len(failed), "error", first.Error())
 	}
 	slices.Sort(lags)
-	err := metric.Log(r.metrics, time.Now(), "replicator",
+	err := metric.Log(r.metrics, time.Now(), metric.Service("replicator"),
 		metric.Value{Name: metric.Forwarded, Unit: "Count", N: float64(forwarded)},
-		metric.Value{Name: stretched, Unit: "Count", N: float64(nStretched)},
-		metric.Value{Name: refused, Unit: "Count", N: float64(nRefused)},
-		metric.Value{Name: tried, Unit: "Count", N: float64(nTried)},
-		metric.Value{Name: lagMedian, Unit: "Milliseconds", N: percentile(lags, 50)},
-		metric.Value{Name: lagP99, Unit: "Milliseconds", N: percentile(lags, 99)},
-		metric.Value{Name: oldestWaiting, Unit: "Seconds", N: float64(start.UnixMilli()-oldest) / 1000},
+		metric.Value{Name: metric.Stretched, Unit: "Count", N: float64(nStretched)},
+		metric.Value{Name: metric.Refused, Unit: "Count", N: float64(nRefused)},
+		metric.Value{Name: metric.Tried, Unit: "Count", N: float64(nTried)},
+		metric.Value{Name: metric.LagMedian, Unit: "Milliseconds", N: percentile(lags, 50)},
+		metric.Value{Name: metric.LagP99, Unit: "Milliseconds", N: percentile(lags, 99)},
+		metric.Value{Name: metric.OldestWaiting, Unit: "Seconds", N: float64(start.UnixMilli()-oldest) / 1000},
 	)
 	if err != nil {
 		r.log.Error("write metrics", "error", err.Error())

@@ -145,8 +145,8 @@ func (w *world) run() (handled, failed int) {
 func (w *world) counts() map[string]float64 {
 	sum := map[string]float64{}
 	for line := range bytes.Lines(w.metrics.Bytes()) {
-		service, values, ok := metric.ParseLog(line)
-		if !ok || service != "replicator" {
+		of, values, ok := metric.ParseLog(line)
+		if !ok || of != metric.Service("replicator") {
 			w.t.Fatalf("not a line of metrics: %s", line)
 		}
 		for name, n := range values {
@@ -196,7 +196,7 @@ func TestForwardKeepsBytesAndTime(t *testing.T) {
 		if fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("got %v, want %v", got, want)
 		}
-		if counts := w.counts(); counts[metric.Forwarded] != 2 || counts[lagP99] < 3600_000 {
+		if counts := w.counts(); counts[metric.Forwarded] != 2 || counts[metric.LagP99] < 3600_000 {
 			t.Errorf("counts %v", counts)
 		}
 		if left := w.receive(w.own, w.ownURL); len(left) > 0 {
@@ -219,7 +219,7 @@ func TestPartialFailure(t *testing.T) {
 		if handled != 10 || failed == 0 || forwarded != 10-failed {
 			t.Errorf("%d handled, %d failed, %d forwarded", handled, failed, forwarded)
 		}
-		if counts := w.counts(); counts[metric.Forwarded] != float64(2*forwarded) || counts[stretched] != float64(failed) {
+		if counts := w.counts(); counts[metric.Forwarded] != float64(2*forwarded) || counts[metric.Stretched] != float64(failed) {
 			t.Errorf("counts %v", counts)
 		}
 	})
@@ -255,7 +255,7 @@ func TestFailures(t *testing.T) {
 				if took := time.Since(start); took > 27*time.Second {
 					t.Errorf("took %v of 30 s", took)
 				}
-				if counts := w.counts(); counts[metric.Forwarded] != 0 || counts[stretched] != 3 {
+				if counts := w.counts(); counts[metric.Forwarded] != 0 || counts[metric.Stretched] != 3 {
 					t.Errorf("counts %v", counts)
 				}
 				end()
@@ -308,7 +308,7 @@ func TestRefusedStaysAndIsRedriven(t *testing.T) {
 		if got := len(w.receive(w.primary, w.primaryURL)); got != 6 {
 			t.Errorf("%d messages forwarded, want the 6 that fit", got)
 		}
-		if counts := w.counts(); counts[refused] == 0 || counts[metric.Forwarded] != 12 {
+		if counts := w.counts(); counts[metric.Refused] == 0 || counts[metric.Forwarded] != 12 {
 			t.Errorf("counts %v", counts)
 		}
 		for day := range 12 {
@@ -345,13 +345,13 @@ func TestOutageOfDays(t *testing.T) {
 			time.Sleep(time.Minute)
 		}
 		counts := w.counts()
-		if counts[metric.Forwarded] != 0 || counts[oldestWaiting] == 0 {
+		if counts[metric.Forwarded] != 0 || counts[metric.OldestWaiting] == 0 {
 			t.Errorf("counts %v", counts)
 		}
 		// Without the breaker: 200 messages x (5 receives on the way to 15 minutes +
 		// 4 an hour), about 39,000 messages sent.
-		if counts[tried] > 48*60+openAfter || counts[stretched] < 30_000 {
-			t.Errorf("%v messages tried in two days, %v stretched", counts[tried], counts[stretched])
+		if counts[metric.Tried] > 48*60+openAfter || counts[metric.Stretched] < 30_000 {
+			t.Errorf("%v messages tried in two days, %v stretched", counts[metric.Tried], counts[metric.Stretched])
 		}
 		end()
 		recovered := time.Now()

@@ -103,7 +103,11 @@ func (h *host) drain() {
 		return
 	}
 	d.stop()
-	<-d.ended
+	select {
+	case <-d.ended:
+	case <-time.After(time.Minute):
+		panic(h.name + " does not stop")
+	}
 	if held := d.in.Stats().HeldBytes; held != 0 {
 		h.world.faulty("%s has stopped and holds %d bytes", h.name, held)
 	}

@@ -1,0 +1,59 @@
+output "own_addresses" {
+  description = "This region's addresses by letter: other_addresses of the other root."
+  value       = module.region.addresses
+}
+
+output "addresses" {
+  description = "The addresses in the order in which firmware holds them."
+  value       = module.firmware.addresses
+}
+
+output "c_header" {
+  description = "The addresses as a C header: terraform output -raw c_header."
+  value       = module.firmware.c_header
+}
+
+output "drill" {
+  description = "What coapctl drill --against reads: terraform output -raw drill."
+  value       = module.firmware.drill
+}
+
+output "instances" {
+  description = "Ids of the instances by the ingestor's name, for Session Manager."
+  value       = module.region.instances
+}
+
+output "queue" {
+  description = "The region's queue of reports."
+  value       = module.region.queue
+}
+
+output "dead_letter_queue" {
+  description = "The region's dead-letter queue."
+  value       = module.region.dead_letter_queue
+}
+
+output "user_data" {
+  description = "User data of each instance by the ingestor's letter, as the next rollout sets it."
+  value       = module.region.user_data
+}
+
+output "environment" {
+  description = "Environment of each ingestor's unit by the ingestor's letter, as the next rollout sets it."
+  value       = module.region.environment
+}
+
+output "topics" {
+  description = "ARNs of the topics that alarms go to: page and ticket."
+  value       = module.alarms.topics
+}
+
+output "dashboard" {
+  description = "URL of the region's dashboard."
+  value       = module.alarms.dashboard
+}
+
+output "faults" {
+  description = "Ids of the FIS templates, if there are any."
+  value       = { for key, faults in module.faults : key => faults.templates }
+}
