@@ -17,20 +17,21 @@ const module = "coap-for-aws-iot/src/"
 // flows one way, and the hops (ingestor, replicator, processor) meet only on a queue.
 // docs/ARCHITECTURE.md draws it.
 var allowed = map[string][]string{
-	"cloudwatch":        {},
+	"cloudwatch":        {"sdk"},
 	"coap":              {},
 	"envelope":          {},
 	"environ":           {},
 	"local":             {},
-	"function":          {"environ"},
+	"function":          {"environ", "sdk"},
 	"metric":            {},
+	"sdk":               {},
 	"udp":               {},
 	"device":            {"coap"},
 	"device/client":     {"coap", "device", "udp"},
 	"canary":            {"coap", "device", "device/client", "environ", "function", "metric"},
 	"canary/lambda":     {"canary"},
 	"device/simulate":   {"device"},
-	"queue":             {"envelope"},
+	"queue":             {"envelope", "sdk"},
 	"ingestor":          {"cloudwatch", "coap", "envelope", "environ", "metric", "queue", "udp"},
 	"ingestor/daemon":   {"ingestor", "queue"},
 	"processor":         {"envelope", "environ", "function", "metric", "queue"},
@@ -47,7 +48,7 @@ var allowed = map[string][]string{
 // Who may import which of the libraries that carry the product's weight. The replicator
 // knows the SDK's configuration, because it signs for two regions, and no service.
 var libraries = map[string][]string{
-	"github.com/aws/aws-sdk-go-v2":         {"canary", "cloudwatch", "function", "queue", "processor", "replicator", "lab", "coapctl"},
+	"github.com/aws/aws-sdk-go-v2":         {"canary", "cloudwatch", "function", "queue", "processor", "replicator", "sdk", "lab", "coapctl"},
 	"github.com/aws/aws-sdk-go-v2/service": {"canary", "cloudwatch", "queue", "processor", "lab", "coapctl"},
 	"github.com/aws/aws-lambda-go":         {"function", "queue", "processor", "replicator", "lab"},
 	"github.com/plgd-dev/go-coap":          {"coap", "ingestor", "device/client"},

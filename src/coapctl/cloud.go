@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"coap-for-aws-iot/src/lab"
+	"coap-for-aws-iot/src/sdk"
 )
 
 // defaultEndpoint is where a lab has its AWS unless it is told otherwise.
@@ -49,6 +51,7 @@ func (c cloud) config(ctx context.Context) (aws.Config, error) {
 			return aws.Config{
 				Region: region, BaseEndpoint: &endpoint,
 				Credentials: credentials.NewStaticCredentialsProvider("lab", "lab", ""),
+				HTTPClient:  sdk.Keep(http.DefaultClient),
 			}, nil
 		}
 	}
@@ -59,9 +62,9 @@ func (c cloud) config(ctx context.Context) (aws.Config, error) {
 	if endpoint != "" {
 		options = append(options, config.WithBaseEndpoint(endpoint))
 	}
-	cfg, err := config.LoadDefaultConfig(ctx, options...)
+	cfg, err := sdk.Load(ctx, options...)
 	if err != nil {
-		return aws.Config{}, fmt.Errorf("load the AWS configuration: %w", err)
+		return aws.Config{}, err
 	}
 	if cfg.Region == "" {
 		return aws.Config{}, fmt.Errorf("no region: give --region, such as %s", lab.Primary)

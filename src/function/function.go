@@ -4,16 +4,15 @@ package function
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 
 	"coap-for-aws-iot/src/environ"
+	"coap-for-aws-iot/src/sdk"
 )
 
 // Main runs the function called name. read takes its configuration from the environment,
@@ -44,9 +43,9 @@ func open[C any](log *slog.Logger, read func(*environ.Environ) C, build func(C, 
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	aws, err := config.LoadDefaultConfig(ctx)
+	aws, err := sdk.Load(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("load AWS configuration: %w", err)
+		return nil, err
 	}
 	return build(cfg, aws), nil
 }

@@ -25,6 +25,7 @@ import (
 
 	"coap-for-aws-iot/src/envelope"
 	"coap-for-aws-iot/src/local"
+	"coap-for-aws-iot/src/sdk"
 )
 
 // A bench is the built bootstrap of a function, run as Lambda runs it, and an AWS for it.
@@ -90,13 +91,10 @@ func arm64Emulator(t *testing.T) string {
 	return emulator
 }
 
-// config is for the bench's own calls, which do without sockets. On a machine that is short
-// of time the SDK closes the body of a request before net/http has seen its end, and the
-// connection with it: a receive whose answer is lost that way would hide its messages.
 func (b *bench) config(region string) aws.Config {
 	return aws.Config{
-		Region: region, BaseEndpoint: aws.String(b.plan.Endpoint()), HTTPClient: &http.Client{Transport: b.aws.Transport()},
-		Credentials: credentials.NewStaticCredentialsProvider("x", "x", ""),
+		Region: region, BaseEndpoint: aws.String(b.plan.Endpoint()), Credentials: credentials.NewStaticCredentialsProvider("x", "x", ""),
+		HTTPClient: sdk.Keep(http.DefaultClient),
 	}
 }
 

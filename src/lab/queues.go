@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+
+	"coap-for-aws-iot/src/sdk"
 )
 
 // Config is the SDK's configuration for the lab's AWS. It reads no environment and no
@@ -20,7 +22,7 @@ func (l *Lab) Config(region string) aws.Config {
 		Region:       region,
 		Credentials:  credentials.NewStaticCredentialsProvider("lab", "lab", ""),
 		BaseEndpoint: aws.String(l.plan.Endpoint()),
-		HTTPClient:   l.client, // one for all, so that connections are kept
+		HTTPClient:   sdk.Keep(l.client), // one for all, so that connections are kept
 	}
 }
 

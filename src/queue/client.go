@@ -5,14 +5,12 @@ package queue
 
 import (
 	"context"
-	"fmt"
-	"net/http"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"coap-for-aws-iot/src/sdk"
 )
 
 // client is the part of the SDK that this package calls; tests cut the wire here.
@@ -22,15 +20,8 @@ type client interface {
 }
 
 // NewClient returns an SQS client for callers that have a deadline and another
-// way out: each call is tried once, and its connection is kept for the next one.
-// An HTTP client in cfg is used as it is.
+// way out: each call is tried once.
 func NewClient(cfg aws.Config) *sqs.Client {
-	if cfg.HTTPClient == nil {
-		cfg.HTTPClient = awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
-			t.MaxIdleConnsPerHost = maxInFlight // the default of 10 would close what a burst has opened
-			t.IdleConnTimeout = 5 * time.Minute
-		})
-	}
 	return sqs.NewFromConfig(cfg, func(o *sqs.Options) {
 		o.Retryer = aws.NopRetryer{}
 	})
@@ -47,9 +38,9 @@ func At(cfg aws.Config, region, url string) *Queue {
 // Open returns the queue at url, in region, with what else the SDK finds in the
 // environment: credentials, endpoints. It makes no call.
 func Open(ctx context.Context, region, url string) (*Queue, error) {
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion(region))
+	cfg, err := sdk.Load(ctx, config.WithRegion(region))
 	if err != nil {
-		return nil, fmt.Errorf("load the AWS configuration: %w", err)
+		return nil, err
 	}
 	return At(cfg, region, url), nil
 }
