@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -30,14 +31,16 @@ import (
 //	                  are replaced or done, and deleted. It dies alone.
 //	1 or more  4      several reports: each becomes a message of its own, with the next
 //	                  attempt. One report: goes on alone.
-//	1 or more  10     dead-letter queue, "crash". Not sooner, because a queue that does
-//	                  not delete what is done raises counts as well: ten receives take
-//	                  longer than such an outage.
+//	1 or more  6      one report: replaced once more, with the reason "crash". If it
+//	                  gets there again, dead-letter queue. Not sooner, because a queue
+//	                  that does not delete what is done, or that the processor cannot
+//	                  reach, raises counts as well: but then it does not take the
+//	                  replacement either, and when it does, an innocent is done at once.
 //
 // While AWS IoT is down no message is suspected.
 const (
 	riskyCount = 4
-	deadCount  = 10
+	deadCount  = 6
 )
 
 // ordinary reports whether m is handled together with others.
@@ -72,9 +75,13 @@ func (s *settlement) isolate(ctx context.Context) (alone *message) {
 			for j, line := range lines {
 				again = append(again, m.suspected(spread(j, len(lines), maxDelay), line))
 			}
+		case m.Count >= deadCount && !strings.HasPrefix(m.Reason, string(crash)) && len(lines) == 1:
+			last := m.renewal(spread(i, len(suspects), time.Minute))
+			last.Reason = crash.because("%d receives", m.Count).Error()
+			again = append(again, last)
 		case m.Count >= deadCount, m.Count >= riskyCount && len(lines) > 1:
 			for _, line := range lines {
-				dead = append(dead, m.grave(m.bundle.With(line), crash.because("%d receives", m.Count)))
+				dead = append(dead, m.grave(m.bundle.With(line), crash.because("%d receives, again", m.Count)))
 			}
 		case alone == nil || m.Count > alone.Count:
 			if alone != nil {
@@ -107,7 +114,7 @@ func (m *message) suspected(delay time.Duration, lines ...envelope.Line) parcel 
 // renewal returns a parcel with m as it is, so that its receive count starts anew.
 func (m *message) renewal(delay time.Duration) parcel {
 	p := m.suspected(delay, slices.Collect(m.bundle.Lines())...)
-	p.Attempt = m.Attempt
+	p.Attempt, p.Reason = m.Attempt, m.Reason
 	return p
 }
 
@@ -136,7 +143,9 @@ func (s *settlement) handleAlone(ctx context.Context, m *message) {
 	// delete it, so that is done here, and where the queue does not, the count starts anew.
 	if err := s.p.remove(ctx, []*message{m}); err != nil {
 		s.note(err)
-		s.send(ctx, s.p.source, []parcel{m.renewal(renewDelay)})
+		survivor := m.renewal(renewDelay)
+		survivor.Reason = ""
+		s.send(ctx, s.p.source, []parcel{survivor})
 	}
 }
 
