@@ -25,12 +25,12 @@ func TestApply(t *testing.T) {
 	t.Run("alarms", func(t *testing.T) { checkAlarms(t, s) })
 }
 
-// TestApplyTheOtherWay applies the secondary's root first, the primary's with what is off by
-// default, replaces an instance, and destroys both again, each while the other region is dead.
+// TestApplyTheOtherWay applies the secondary's root first, both with what is off by default,
+// replaces an instance, and destroys both again, each while the other region is dead.
 func TestApplyTheOtherWay(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
-	s.vars[primary]["faults"] = map[string]any{"on": map[string]any{}}
+	s.vars[secondary]["faults"] = map[string]any{"on": map[string]any{}}
 	s.vars[primary]["processor"] = map[string]any{
 		"topic_rules": map[string]any{"changes": map[string]any{"sql": "SELECT * FROM '$aws/things/+/shadow/update/documents'"}},
 	}
