@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"github.com/gofrs/flock"
 )
@@ -65,8 +66,8 @@ func (f *File) Save(b []byte) error {
 	if err := errors.Join(temporary.Sync(), temporary.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(temporary.Name(), f.name); err != nil {
-		return err
+	if err := os.Rename(temporary.Name(), f.name); err != nil || runtime.GOOS == "windows" {
+		return err // Windows syncs no folders
 	}
 	return folder.Sync()
 }
