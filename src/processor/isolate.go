@@ -34,7 +34,8 @@ import (
 //	                  not delete what is done raises counts as well: ten receives take
 //	                  longer than such an outage.
 //
-// While AWS IoT is down no message is suspected.
+// While AWS IoT is down no message is suspected. Nor while the queue does not delete:
+// what is replaced would stay beside its copy, and both would be replaced again.
 const (
 	riskyCount = 4
 	deadCount  = 10
@@ -55,6 +56,12 @@ func (s *settlement) isolate(ctx context.Context) (alone *message) {
 		}
 	}
 	if len(suspects) == 0 {
+		return nil
+	}
+	if s.start.UnixNano()-s.p.undeleted.Load() < int64(maxDelay) {
+		for _, m := range suspects {
+			m.failed = true
+		}
 		return nil
 	}
 	up := s.up(ctx)
@@ -87,6 +94,11 @@ func (s *settlement) isolate(ctx context.Context) (alone *message) {
 	}
 	s.send(ctx, s.p.dlq, dead)
 	s.send(ctx, s.p.source, again)
+	// Lambda would delete what has been replaced, but would not say whether it could.
+	replaced := slices.DeleteFunc(suspects, func(m *message) bool { return m.failed || m == alone })
+	if err := s.p.remove(ctx, replaced); err != nil {
+		s.note(err)
+	}
 	return alone
 }
 
@@ -123,7 +135,7 @@ func (s *settlement) handleAlone(ctx context.Context, m *message) {
 	}
 	if err := s.p.remove(ctx, done); err != nil {
 		s.note(err)
-		s.send(ctx, s.p.source, []parcel{m.renewal(renewDelay)})
+		m.failed = true
 		return
 	}
 	m.reports = s.p.read(m)
@@ -133,10 +145,10 @@ func (s *settlement) handleAlone(ctx context.Context, m *message) {
 		return
 	}
 	// It has killed nobody, and must not come again as if it had. Lambda may fail to
-	// delete it, so that is done here, and where the queue does not, the count starts anew.
+	// delete it, so that is done here.
 	if err := s.p.remove(ctx, []*message{m}); err != nil {
 		s.note(err)
-		s.send(ctx, s.p.source, []parcel{m.renewal(renewDelay)})
+		m.failed = true
 	}
 }
 
@@ -168,8 +180,14 @@ const (
 	probeTimeout = 3 * time.Second
 )
 
-// remove deletes messages from the queue, before Lambda does.
-func (p *Processor) remove(ctx context.Context, messages []*message) error {
+// remove deletes messages from the queue, before Lambda does, and keeps when that did
+// not work.
+func (p *Processor) remove(ctx context.Context, messages []*message) (err error) {
+	defer func() {
+		if err != nil {
+			p.undeleted.Store(time.Now().UnixNano())
+		}
+	}()
 	const most = 10 // entries of a call
 	for start := 0; start < len(messages); start += most {
 		var entries []types.DeleteMessageBatchRequestEntry
