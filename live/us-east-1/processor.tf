@@ -8,6 +8,7 @@ module "processor" {
   allowed_types     = var.allowed_types
 
   auto_create       = var.processor.auto_create
+  canaries          = [for pair in setproduct(["use1", "euw1"], keys(module.firmware.endpoints)) : "canary-${pair[0]}-${pair[1]}"]
   create_per_minute = var.processor.create_per_minute
   publish           = var.processor.publish
   topic_rules       = var.processor.topic_rules

@@ -65,4 +65,10 @@ resource "aws_cloudwatch_metric_alarm" "alarm" {
       return_data = true
     }
   }
+
+  # CloudWatch deletes no alarm that a composite names: with this a composite is changed
+  # first, and then the alarm of an address that is gone is deleted.
+  lifecycle {
+    create_before_destroy = true
+  }
 }

@@ -33,6 +33,24 @@ resource "aws_cloudwatch_composite_alarm" "ingestor_deaf" {
   }
 }
 
+# Reports to some address of a region are taken and do not arrive: its replicator stands
+# still, for example. Nothing else says so until a thousand bundles wait.
+resource "aws_cloudwatch_composite_alarm" "region_not_applied" {
+  for_each = local.endpoints_by_region
+
+  alarm_name        = "${var.name}-region-not-applied-${each.key}"
+  alarm_description = "${each.key}: ${local.file.composites["region-not-applied"].description} ${local.file.composites["region-not-applied"].runbook}"
+  alarm_rule        = join(" OR ", [for endpoint in each.value : "ALARM(\"${local.not_applied[endpoint]}\")"])
+  alarm_actions     = [aws_sns_topic.alarms[local.file.composites["region-not-applied"].severity].arn]
+  ok_actions        = [aws_sns_topic.alarms[local.file.composites["region-not-applied"].severity].arn]
+
+  actions_suppressor {
+    alarm            = aws_cloudwatch_composite_alarm.nothing_applied.alarm_name
+    wait_period      = local.file.composites["region-not-applied"].wait
+    extension_period = local.file.composites["region-not-applied"].wait
+  }
+}
+
 # No address is known to work end to end, and one at least is known not to. The alarms of
 # deaf addresses have no data and do not count.
 resource "aws_cloudwatch_composite_alarm" "nothing_applied" {

@@ -34,6 +34,7 @@ locals {
     [aws_cloudwatch_composite_alarm.nothing_applied.arn],
     values(aws_cloudwatch_composite_alarm.region_deaf)[*].arn,
     values(aws_cloudwatch_composite_alarm.ingestor_deaf)[*].arn,
+    values(aws_cloudwatch_composite_alarm.region_not_applied)[*].arn,
     [for key, alarm in aws_cloudwatch_metric_alarm.alarm : alarm.arn if local.alarms[key].severity != "composite"],
   )
 }

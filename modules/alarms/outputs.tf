@@ -13,6 +13,7 @@ output "composites" {
   value = merge(
     { for region, alarm in aws_cloudwatch_composite_alarm.region_deaf : "region-deaf-${region}" => alarm.arn },
     { for region, alarm in aws_cloudwatch_composite_alarm.ingestor_deaf : "ingestor-deaf-${region}" => alarm.arn },
+    { for region, alarm in aws_cloudwatch_composite_alarm.region_not_applied : "region-not-applied-${region}" => alarm.arn },
     { nothing-applied = aws_cloudwatch_composite_alarm.nothing_applied.arn },
   )
 }

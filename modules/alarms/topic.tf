@@ -90,3 +90,11 @@ resource "aws_sns_topic_subscription" "alarms" {
   protocol  = each.value.protocol
   endpoint  = each.value.endpoint
 }
+
+# An alarm that nobody hears of is a graph.
+check "somebody_is_woken" {
+  assert {
+    condition     = anytrue([for subscription in values(var.subscriptions) : subscription.severity == "page"])
+    error_message = "Nobody is woken by an alarm of ${local.region}: subscriptions has no entry of severity page."
+  }
+}

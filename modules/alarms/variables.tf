@@ -88,7 +88,7 @@ variable "subscriptions" {
   }
 
   validation {
-    condition     = alltrue([for s in values(var.subscriptions) : contains(["email", "email-json", "https", "lambda", "sms", "sqs", "firehose"], s.protocol)])
-    error_message = "subscriptions: protocol is email, email-json, https, lambda, sms, sqs or firehose."
+    condition     = alltrue([for s in values(var.subscriptions) : contains(["email", "email-json", "https", "lambda", "sms", "sqs"], s.protocol)])
+    error_message = "subscriptions: protocol is email, email-json, https, lambda, sms or sqs."
   }
 }

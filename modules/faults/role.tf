@@ -43,6 +43,27 @@ data "aws_iam_policy_document" "experiment" {
     resources = ["*"]
   }
 
+  # The volumes are encrypted with the account's default key. If that is one of the
+  # account's own, EC2 starts an instance only for those who may give it a grant; without
+  # this the instances would stay stopped (AWS FIS User Guide, "aws:ec2:stop-instances").
+  statement {
+    sid       = "StartEncrypted"
+    actions   = ["kms:CreateGrant"]
+    resources = ["arn:${local.partition}:kms:${local.region}:${local.account_id}:key/*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["ec2.${local.region}.amazonaws.com"]
+    }
+
+    condition {
+      test     = "Bool"
+      variable = "kms:GrantIsForAWSResource"
+      values   = ["true"]
+    }
+  }
+
   # The name of an execution is not known before it starts. Systems Manager asks for all
   # three of them (AWSFaultInjectionSimulatorSSMAccess does the same with wildcards).
   statement {

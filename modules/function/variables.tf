@@ -36,6 +36,12 @@ variable "environment" {
     condition     = alltrue([for key in keys(var.environment) : startswith(key, "COAP_")])
     error_message = "environment: every name starts with COAP_; Lambda sets AWS_REGION and the credentials itself."
   }
+
+  # AWS Lambda Developer Guide, "Lambda quotas".
+  validation {
+    condition     = length(jsonencode(var.environment)) <= 4096
+    error_message = "environment: Lambda takes 4 KiB of names and values in all."
+  }
 }
 
 variable "policy" {

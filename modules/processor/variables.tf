@@ -130,10 +130,21 @@ variable "auto_create" {
   }
 }
 
+variable "canaries" {
+  description = "Things of the canaries of all regions, such as canary-use1-euw1-a. With auto_create none they are added here, with things only their type is."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for thing in var.canaries : can(regex("^canary-[a-zA-Z0-9:_-]{1,121}$", thing))])
+    error_message = "canaries: names of things, canary- and the names of a region and an endpoint, such as canary-use1-euw1-a."
+  }
+}
+
 variable "create_per_minute" {
-  description = "Things that may be added per minute and container, as a bound on what forged reports can cost. 0: no bound."
+  description = "Things that may be added per minute and container, as a bound on what forged reports can cost. What is beyond it goes to the dead-letter queue and can be redriven. 0: no bound."
   type        = number
-  default     = 0
+  default     = 600
 
   validation {
     condition     = var.create_per_minute >= 0 && var.create_per_minute <= 1000000 && floor(var.create_per_minute) == var.create_per_minute
@@ -149,6 +160,11 @@ variable "allowed_types" {
   validation {
     condition     = alltrue([for type in var.allowed_types : can(regex("^[a-zA-Z0-9:_-]{1,128}$", type))])
     error_message = "allowed_types: names of thing types, 1 to 128 of a-z, A-Z, 0-9, :, _ and -."
+  }
+
+  validation {
+    condition     = length(join(",", var.allowed_types)) <= 3000
+    error_message = "allowed_types: at most 3000 characters in all, because Lambda takes 4 KiB of environment."
   }
 }
 

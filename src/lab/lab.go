@@ -76,8 +76,9 @@ type Lab struct {
 	close    sync.Once
 	sampling sync.Mutex // held by sample
 
-	mu      sync.Mutex        // guards the following
-	tallies map[string]*tally // by ingestor
+	mu       sync.Mutex          // guards the following
+	tallies  map[string]*tally   // by ingestor
+	readings map[string]*reading // by ingestor, the latest of each
 }
 
 // A stage is what stops together.
@@ -131,21 +132,28 @@ func newLab(o Options) (*Lab, error) {
 	if o.Log == nil {
 		o.Log = io.Discard
 	}
+	p := NewPlan(four, o.AWS, o.HTTP, o.FunctionTimeout, o.Visibility)
+	p.Data = o.Data
+	return assemble(p, o.Log)
+}
+
+// assemble makes the lab that a plan describes, and starts nothing.
+func assemble(p Plan, log io.Writer) (*Lab, error) {
 	l := &Lab{
-		plan:     NewPlan(four, o.AWS, o.HTTP, o.FunctionTimeout, o.Visibility),
-		log:      newLogbook(o.Log),
+		plan:     p,
+		log:      newLogbook(log),
 		client:   &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}, // no proxy
 		children: map[string]*supervisor{},
 		mappings: map[string]*mapping{},
 		tallies:  map[string]*tally{},
+		readings: map[string]*reading{},
 	}
-	l.plan.Data = o.Data
 	if err := l.plan.checkAddresses(); err != nil {
 		return nil, err
 	}
 	l.child(roleAWS, roleAWS, l.plan.awsEnviron(), l.makeQueues)
 	for _, in := range l.plan.Ingestors {
-		l.tallies[in.Name] = &tally{}
+		l.tallies[in.Name], l.readings[in.Name] = &tally{}, &reading{}
 		l.child(in.Name, roleIngestor, in.environ, func(ctx context.Context) error {
 			return checkHealth(ctx, l.client, in.Admin)
 		})

@@ -152,68 +152,112 @@ func eventually(t *testing.T, limit time.Duration, f func() error) {
 // A report through any of the four addresses is in its thing's shadow within two seconds,
 // under its type.
 func TestFourAddresses(t *testing.T) {
-	l := startLab(t, Options{})
-	want := map[string]int{}
-	for i, at := range l.Addresses() {
-		name := fmt.Sprint("device", i)
-		mustReport(t, at, "/th/"+name, fmt.Sprintf(`{"n":%d}`, i+1))
-		want[name] = i + 1
-	}
-	waitFor(t, l, 2*time.Second, want)
-	thing, err := iot.NewFromConfig(l.Config(Primary)).DescribeThing(t.Context(), &iot.DescribeThingInput{ThingName: aws.String("device1")})
-	if err != nil || aws.ToString(thing.ThingTypeName) != "th" {
-		t.Errorf("type %q, %v", aws.ToString(thing.ThingTypeName), err)
-	}
-
-	eventually(t, 2*time.Second, func() error {
-		stats := l.Stats(t.Context())
-		for name, n := range map[string]uint64{"received": 4, "accepted": 4, "stored": 4, "acked": 4, "forwarded": 2, "applied": 4} {
-			if stats.Life[name] != n {
-				return fmt.Errorf("%s: %d, want %d", name, stats.Life[name], n)
+	undisturbed(t, func(l *Lab) func() error {
+		want := map[string]int{}
+		for i, at := range l.Addresses() {
+			name := fmt.Sprint("device", i)
+			mustReport(t, at, "/th/"+name, fmt.Sprintf(`{"n":%d}`, i+1))
+			want[name] = i + 1
+		}
+		waitFor(t, l, 2*time.Second, want)
+		thing, err := iot.NewFromConfig(l.Config(Primary)).DescribeThing(t.Context(), &iot.DescribeThingInput{ThingName: aws.String("device1")})
+		if err != nil || aws.ToString(thing.ThingTypeName) != "th" {
+			t.Errorf("type %q, %v", aws.ToString(thing.ThingTypeName), err)
+		}
+		return func() error {
+			stats := l.Stats(t.Context())
+			for name, n := range map[string]uint64{"received": 4, "accepted": 4, "stored": 4, "acked": 4, "forwarded": 2, "applied": 4} {
+				if stats.Life[name] != n {
+					return fmt.Errorf("%s: %d, want %d", name, stats.Life[name], n)
+				}
 			}
-		}
-		for _, q := range stats.Queues {
-			if q.Visible+q.InFlight+q.Delayed != 0 {
-				return fmt.Errorf("left on a queue: %+v", q)
+			for _, q := range stats.Queues {
+				if q.Visible+q.InFlight+q.Delayed != 0 {
+					return fmt.Errorf("left on a queue: %+v", q)
+				}
 			}
+			if len(stats.Queues) != 4 || len(stats.Ingestors) != 4 || len(stats.Functions) != 2 {
+				return fmt.Errorf("stats %+v", stats)
+			}
+			return nil
 		}
-		if len(stats.Queues) != 4 || len(stats.Ingestors) != 4 || len(stats.Functions) != 2 {
-			return fmt.Errorf("stats %+v", stats)
-		}
-		return nil
 	})
 }
 
 // A report through the secondary region is in its queue, and not in the other's.
 func TestSecondaryQueue(t *testing.T) {
-	l := startLab(t, Options{})
-	if err := l.Pause("replicator"); err != nil {
-		t.Fatal(err)
-	}
-	for _, i := range []int{1, 3} {
-		mustReport(t, l.Addresses()[i], "/th/a1", fmt.Sprintf(`{"n":%d}`, i))
-	}
-	depth := map[string]int{}
-	stats := l.Stats(t.Context())
-	for _, q := range stats.Queues {
-		depth[q.Region+" "+q.Name] = q.Visible + q.InFlight
-	}
-	want := map[string]int{"us-east-1 coap-reports": 0, "us-east-1 coap-reports-dlq": 0, "eu-west-1 coap-reports": 2, "eu-west-1 coap-reports-dlq": 0}
-	if fmt.Sprint(depth) != fmt.Sprint(want) {
-		t.Errorf("queues hold %v, want %v", depth, want)
-	}
-	for _, f := range stats.Functions {
-		if f.Invocations.Started != 0 || f.Paused != (f.Name == "replicator") {
-			t.Errorf("while the replicator is paused: %+v", f)
+	undisturbed(t, func(l *Lab) func() error {
+		if err := l.Pause("replicator"); err != nil {
+			t.Fatal(err)
 		}
+		for _, i := range []int{1, 3} {
+			mustReport(t, l.Addresses()[i], "/th/a1", fmt.Sprintf(`{"n":%d}`, i))
+		}
+		depth := map[string]int{}
+		stats := l.Stats(t.Context())
+		for _, q := range stats.Queues {
+			depth[q.Region+" "+q.Name] = q.Visible + q.InFlight
+		}
+		all, err := allThings(t.Context(), l)
+		if err != nil {
+			t.Error(err)
+		}
+		if err := l.Resume("replicator"); err != nil {
+			t.Fatal(err)
+		}
+		waitFor(t, l, 2*time.Second, map[string]int{"a1": 3})
+		return func() error {
+			want := map[string]int{"us-east-1 coap-reports": 0, "us-east-1 coap-reports-dlq": 0, "eu-west-1 coap-reports": 2, "eu-west-1 coap-reports-dlq": 0}
+			if fmt.Sprint(depth) != fmt.Sprint(want) {
+				return fmt.Errorf("queues held %v, want %v", depth, want)
+			}
+			for _, f := range stats.Functions {
+				if f.Invocations.Started != 0 || f.Paused != (f.Name == "replicator") {
+					return fmt.Errorf("while the replicator was paused: %+v", f)
+				}
+			}
+			if len(all) != 0 {
+				return fmt.Errorf("while the replicator was paused there were things %v", all)
+			}
+			return nil
+		}
+	})
+}
+
+// undisturbed runs f in a lab, and then what f returns, which counts, until it finds
+// nothing wrong, for two seconds at most. Counts are exact only where the machine was never
+// so slow that an ingestor sent a copy to the other region (after 250 ms) or a client said
+// it twice (after 2 s): a lab in which that happened proves nothing, and another one is
+// started, five in all.
+func undisturbed(t *testing.T, f func(l *Lab) (count func() error)) {
+	t.Helper()
+	var wrong error
+	for range 5 {
+		l := startLab(t, Options{})
+		begun := time.Now()
+		count := f(l)
+		if t.Failed() {
+			return
+		}
+		slow := time.Since(begun) > 2*time.Second
+		for deadline := time.Now().Add(2 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+			if wrong = count(); wrong == nil {
+				return
+			}
+			if time.Now().After(deadline) {
+				break
+			}
+		}
+		for _, in := range l.Stats(t.Context()).Ingestors {
+			slow = slow || in.Counters["fallback_bundles"] > 0
+		}
+		if !slow {
+			break
+		}
+		t.Logf("the machine was too slow: %v", wrong)
+		l.Close()
 	}
-	if all, err := allThings(t.Context(), l); err != nil || len(all) != 0 {
-		t.Errorf("things %v, %v", all, err)
-	}
-	if err := l.Resume("replicator"); err != nil {
-		t.Fatal(err)
-	}
-	waitFor(t, l, 2*time.Second, map[string]int{"a1": 3})
+	t.Error(wrong)
 }
 
 // With the queue service stopped a device is told 5.03 with Max-Age in time to go to
@@ -432,7 +476,7 @@ func TestPage(t *testing.T) {
 		if err := json.Unmarshal([]byte(body), &v); err != nil {
 			return err
 		}
-		if v.Stats.Life["applied"] != 1 || v.Stats.Life["forwarded"] != 1 || len(v.Things) != 1 || v.Things[0].Name != "a1" || v.Things[0].Type != "th" {
+		if v.Stats.Life["applied"] == 0 || v.Stats.Life["stored"] != 1 || len(v.Things) != 1 || v.Things[0].Name != "a1" || v.Things[0].Type != "th" {
 			return fmt.Errorf("view %s", body)
 		}
 		return nil

@@ -25,6 +25,9 @@ func TestMain(m *testing.M) {
 			testFunction()
 		case roleLab:
 			aloneLab()
+		case roleRegion:
+			go endWithParent(os.Stdin)
+			serveRegion()
 		}
 		Child(os.Args[2])
 	}

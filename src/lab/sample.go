@@ -12,11 +12,21 @@ import (
 	"coap-for-aws-iot/src/metric"
 )
 
-// ingestorLife are the steps of a report's life that an ingestor counts.
-var ingestorLife = []string{metric.Received, metric.Accepted, metric.Stored, metric.Acked}
+// ingestorCounters are the steps of a report's life that an ingestor counts, and what of
+// them went by way of the other region.
+var ingestorCounters = []string{
+	metric.Received, metric.Accepted, metric.Stored, metric.Acked,
+	metric.FallbackBundles, metric.FallbackStored,
+}
 
-// readCounters asks an ingestor's admin endpoint for its counters of ingestorLife.
-func readCounters(ctx context.Context, client *http.Client, admin netip.AddrPort) (map[string]uint64, error) {
+// A reading is what an ingestor's admin endpoint says.
+type reading struct {
+	counters                map[string]uint64 // ingestorCounters
+	queueDown, fallbackDown bool
+}
+
+// readMetrics asks an ingestor's admin endpoint for a reading.
+func readMetrics(ctx context.Context, client *http.Client, admin netip.AddrPort) (*reading, error) {
 	response, err := get(ctx, client, admin, "/metrics")
 	if err != nil {
 		return nil, err
@@ -27,15 +37,20 @@ func readCounters(ctx context.Context, client *http.Client, admin netip.AddrPort
 	if err != nil {
 		return nil, fmt.Errorf("read %s/metrics: %w", admin, err)
 	}
-	counters := map[string]uint64{}
-	for _, name := range ingestorLife {
+	r := &reading{counters: map[string]uint64{}}
+	for _, name := range ingestorCounters {
 		total := 0.0
 		for _, m := range families[metric.Counter(name)].GetMetric() { // whatever their labels
 			total += m.GetCounter().GetValue()
 		}
-		counters[name] = uint64(total)
+		r.counters[name] = uint64(total)
 	}
-	return counters, nil
+	down := func(name string) bool {
+		m := families[metric.Gauge(name)].GetMetric()
+		return len(m) > 0 && m[0].GetGauge().GetValue() == 1
+	}
+	r.queueDown, r.fallbackDown = down(metric.QueueDown), down(metric.FallbackDown)
+	return r, nil
 }
 
 // checkHealth asks an ingestor's admin endpoint whether it can do its work.
@@ -90,7 +105,7 @@ func (t *tally) see(counters map[string]uint64) {
 // total returns the counters of all processes.
 func (t *tally) total() map[string]uint64 {
 	total := map[string]uint64{}
-	for _, name := range ingestorLife {
+	for _, name := range ingestorCounters {
 		total[name] = t.before[name] + t.last[name]
 	}
 	return total

@@ -17,7 +17,7 @@ func TestTally(t *testing.T) {
 	} {
 		ingestor.see(counters)
 	}
-	want := map[string]uint64{"received": 27, "accepted": 26, "stored": 26, "acked": 18}
+	want := map[string]uint64{"received": 27, "accepted": 26, "stored": 26, "acked": 18, "fallback_bundles": 0, "fallback_stored": 0}
 	if got := ingestor.total(); !reflect.DeepEqual(got, want) {
 		t.Errorf("total %v, want %v", got, want)
 	}

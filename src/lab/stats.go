@@ -23,7 +23,11 @@ type Stats struct {
 type IngestorStats struct {
 	Name     string            `json:"name"`
 	Up       bool              `json:"up"`
-	Counters map[string]uint64 `json:"counters"` // received, accepted, stored, acked
+	Counters map[string]uint64 `json:"counters"` // received, accepted, stored, acked, fallback_bundles, fallback_stored
+	// QueueDown and FallbackDown say that the ingestor's breaker for its region's queue,
+	// or for the other region's, is open.
+	QueueDown    bool `json:"queueDown"`
+	FallbackDown bool `json:"fallbackDown"`
 }
 
 // FunctionStats are those of one function.
@@ -59,10 +63,14 @@ func (l *Lab) Stats(ctx context.Context) Stats {
 	stats.Time = time.Now()
 	asking.Wait()
 	for _, in := range l.plan.Ingestors {
+		figures := IngestorStats{Name: in.Name, Up: l.children[in.Name].isUp()}
 		l.mu.Lock()
-		counters := l.tallies[in.Name].total()
+		figures.Counters = l.tallies[in.Name].total()
+		if figures.Up {
+			figures.QueueDown, figures.FallbackDown = l.readings[in.Name].queueDown, l.readings[in.Name].fallbackDown
+		}
 		l.mu.Unlock()
-		stats.Ingestors = append(stats.Ingestors, IngestorStats{Name: in.Name, Up: l.children[in.Name].isUp(), Counters: counters})
+		stats.Ingestors = append(stats.Ingestors, figures)
 	}
 	for _, f := range l.plan.Functions {
 		stats.Functions = append(stats.Functions, l.mappings[f.Name].snapshot())
@@ -93,13 +101,14 @@ func (l *Lab) sample(ctx context.Context) {
 	var asking sync.WaitGroup
 	for _, in := range l.plan.Ingestors {
 		asking.Go(func() {
-			counters, err := readCounters(ctx, l.client, in.Admin)
+			r, err := readMetrics(ctx, l.client, in.Admin)
 			if err != nil {
 				return // it is down, which its supervisor says
 			}
 			l.mu.Lock()
 			defer l.mu.Unlock()
-			l.tallies[in.Name].see(counters)
+			l.tallies[in.Name].see(r.counters)
+			l.readings[in.Name] = r
 		})
 	}
 	asking.Wait()

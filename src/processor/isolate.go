@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -30,15 +31,19 @@ import (
 //	                  are replaced or done, and deleted. It dies alone.
 //	1 or more  4      several reports: each becomes a message of its own, with the next
 //	                  attempt. One report: goes on alone.
-//	1 or more  10     dead-letter queue, "crash". Not sooner, because a queue that does
-//	                  not delete what is done raises counts as well: ten receives take
-//	                  longer than such an outage.
+//	1 or more  6      one report: replaced once more, with the reason "crash". If it
+//	                  gets there again, dead-letter queue. Not sooner, because a queue
+//	                  that does not delete what is done, or that the processor cannot
+//	                  reach, raises counts as well: but then it does not take the
+//	                  replacement either, and when it does, an innocent is done at once.
 //
-// While AWS IoT is down no message is suspected. Nor while the queue does not delete:
-// what is replaced would stay beside its copy, and both would be replaced again.
+// While AWS IoT is down no message is suspected. Nor for maxDelay after the queue has
+// failed to delete: what is replaced would stay beside its copy, both would be replaced
+// again, and so double every few minutes. With this it is an event each quarter of an hour
+// and container.
 const (
 	riskyCount = 4
-	deadCount  = 10
+	deadCount  = 6
 )
 
 // ordinary reports whether m is handled together with others.
@@ -79,9 +84,13 @@ func (s *settlement) isolate(ctx context.Context) (alone *message) {
 			for j, line := range lines {
 				again = append(again, m.suspected(spread(j, len(lines), maxDelay), line))
 			}
+		case m.Count >= deadCount && !strings.HasPrefix(m.Reason, string(crash)) && len(lines) == 1:
+			last := m.renewal(spread(i, len(suspects), time.Minute))
+			last.Reason = crash.because("%d receives", m.Count).Error()
+			again = append(again, last)
 		case m.Count >= deadCount, m.Count >= riskyCount && len(lines) > 1:
 			for _, line := range lines {
-				dead = append(dead, m.grave(m.bundle.With(line), crash.because("%d receives", m.Count)))
+				dead = append(dead, m.grave(m.bundle.With(line), crash.because("%d receives, again", m.Count)))
 			}
 		case alone == nil || m.Count > alone.Count:
 			if alone != nil {
@@ -119,7 +128,7 @@ func (m *message) suspected(delay time.Duration, lines ...envelope.Line) parcel 
 // renewal returns a parcel with m as it is, so that its receive count starts anew.
 func (m *message) renewal(delay time.Duration) parcel {
 	p := m.suspected(delay, slices.Collect(m.bundle.Lines())...)
-	p.Attempt = m.Attempt
+	p.Attempt, p.Reason = m.Attempt, m.Reason
 	return p
 }
 
@@ -135,7 +144,7 @@ func (s *settlement) handleAlone(ctx context.Context, m *message) {
 	}
 	if err := s.p.remove(ctx, done); err != nil {
 		s.note(err)
-		m.failed = true
+		s.send(ctx, s.p.source, []parcel{m.renewal(renewDelay)})
 		return
 	}
 	m.reports = s.p.read(m)
@@ -145,10 +154,12 @@ func (s *settlement) handleAlone(ctx context.Context, m *message) {
 		return
 	}
 	// It has killed nobody, and must not come again as if it had. Lambda may fail to
-	// delete it, so that is done here.
+	// delete it, so that is done here, and where the queue does not, the count starts anew.
 	if err := s.p.remove(ctx, []*message{m}); err != nil {
 		s.note(err)
-		m.failed = true
+		survivor := m.renewal(renewDelay)
+		survivor.Reason = ""
+		s.send(ctx, s.p.source, []parcel{survivor})
 	}
 }
 

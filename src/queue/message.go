@@ -19,8 +19,9 @@ type Message struct {
 	// in milliseconds: the attribute that a hop has passed on, or the message's own.
 	FirstSent int64
 
-	Attempt int // how often the processor has sent these reports again
-	Count   int // how often SQS has handed the message out, this time included
+	Attempt int    // how often the processor has sent these reports again
+	Reason  string // why the processor has put it there, if it had one; else empty
+	Count   int    // how often SQS has handed the message out, this time included
 }
 
 // Messages reads an event. An attribute that is no number, which only a stranger
@@ -37,6 +38,9 @@ func Messages(event events.SQSEvent) []Message {
 		}
 		if attempt, ok := number(record, envelope.AttributeAttempt); ok {
 			m.Attempt = int(min(attempt, 1<<30))
+		}
+		if reason := record.MessageAttributes[envelope.AttributeReason].StringValue; reason != nil {
+			m.Reason = *reason
 		}
 		messages[i] = m
 	}

@@ -13,6 +13,7 @@ variables {
   queues             = { reports = "coap-reports" }
   dead_letter_queues = { reports = "coap-reports-dlq" }
   functions          = { processor = "coap-processor", canary = "coap-canary" }
+  subscriptions      = { on_call = { severity = "page", protocol = "email", endpoint = "on-call@example.com" } }
 }
 
 run "one_alarm_for_each_thing" {
@@ -95,6 +96,11 @@ run "a_deaf_region_is_a_page_and_a_deaf_ingestor_a_ticket" {
     error_message = "A processor that stands still is not told."
   }
 
+  assert {
+    condition     = aws_cloudwatch_composite_alarm.region_not_applied["euw1"].alarm_rule == "ALARM(\"coap-not-applied-euw1-a\") OR ALARM(\"coap-not-applied-euw1-b\")" && aws_cloudwatch_composite_alarm.region_not_applied["euw1"].actions_suppressor[0].alarm == "coap-nothing-applied"
+    error_message = "A replicator that stands still is not told, or is told beside a processor that does."
+  }
+
   # The alarms below a composite tell nobody by themselves.
   assert {
     condition     = length(aws_cloudwatch_metric_alarm.alarm["deaf-use1-a"].alarm_actions) == 0
@@ -153,6 +159,7 @@ run "one_region_with_one_ingestor" {
 }
 
 run "tells_subscribers_of_their_severity" {
+  expect_failures = [check.somebody_is_woken]
   variables {
     subscriptions = { ops = { severity = "ticket", protocol = "email", endpoint = "ops@example.com" } }
   }

@@ -23,6 +23,11 @@ run "stops_the_regions_instances_for_a_while" {
   }
 
   assert {
+    condition     = contains(flatten([for s in data.aws_iam_policy_document.experiment.statement : s.actions if length(s.condition) == 2]), "kms:CreateGrant")
+    error_message = "Instances whose volumes are encrypted with a key of the account's own would stay stopped."
+  }
+
+  assert {
     condition     = one([for c in aws_fis_experiment_template.stop_instances.stop_condition : c.source]) == "none"
     error_message = "AWS FIS wants a stop condition, none if there is none."
   }

@@ -53,6 +53,14 @@ run "refuses_a_variable_of_lambdas_own" {
   }
 }
 
+run "refuses_more_than_lambda_takes" {
+  command         = plan
+  expect_failures = [var.environment]
+  variables {
+    environment = { COAP_ALLOWED_TYPES = join(",", [for i in range(500) : "meter-${i}"]) }
+  }
+}
+
 run "refuses_a_policy_that_is_no_json" {
   command         = plan
   expect_failures = [var.policy]

@@ -178,17 +178,61 @@ run "refuses_groups_without_an_index" {
   }
 }
 
+run "refuses_more_types_than_the_environment_holds" {
+  command         = plan
+  expect_failures = [var.allowed_types]
+  variables {
+    allowed_types = [for i in range(400) : "meter-${i}"]
+  }
+}
+
 run "refuses_wrong_values" {
   command         = plan
-  expect_failures = [var.name, var.artifact, var.queue, var.dead_letter_queue, var.auto_create, var.create_per_minute, var.allowed_types, var.topic_rules]
+  expect_failures = [var.name, var.artifact, var.queue, var.dead_letter_queue, var.auto_create, var.canaries, var.create_per_minute, var.allowed_types, var.topic_rules]
   variables {
     name              = "CoAP"
     artifact          = "processor"
     queue             = { name = "q", arn = "coap-reports", url = "https://x/q", visibility_timeout_seconds = 180 }
     dead_letter_queue = { name = "q", arn = "arn:aws:sqs:us-east-1:123456789012:q", url = "q" }
     auto_create       = "some"
+    canaries          = ["use1-a"]
     create_per_minute = -1
     allowed_types     = ["thermo/1"]
     topic_rules       = { coap-changes = { sql = "SELECT * FROM 'x'" } }
+  }
+}
+
+run "registers_the_canaries_where_the_processor_may_not" {
+  variables {
+    auto_create = "none"
+    canaries    = ["canary-use1-use1-a", "canary-euw1-use1-a"]
+  }
+
+  assert {
+    condition     = { for thing in aws_iot_thing.canary : thing.name => thing.thing_type_name } == { canary-use1-use1-a = "canary", canary-euw1-use1-a = "canary" }
+    error_message = "Reports of the canaries would go to the dead-letter queue each minute."
+  }
+}
+
+run "registers_the_type_of_the_canaries_where_the_processor_may_not" {
+  variables {
+    auto_create = "things"
+    canaries    = ["canary-use1-use1-a"]
+  }
+
+  assert {
+    condition     = keys(aws_iot_thing_type.canary) == ["canary"] && length(aws_iot_thing.canary) == 0
+    error_message = "The type of the canaries is missing, or the processor would meet things that are not its own."
+  }
+}
+
+run "leaves_the_canaries_to_the_processor" {
+  variables {
+    canaries = ["canary-use1-use1-a"]
+  }
+
+  assert {
+    condition     = length(aws_iot_thing_type.canary) + length(aws_iot_thing.canary) == 0
+    error_message = "Two add the same things."
   }
 }

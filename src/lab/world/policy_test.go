@@ -36,7 +36,7 @@ func (w *world) newPolicy(d *device, i int) *policy {
 	p.config = client.Config{
 		Type: d.thingType, ID: d.name,
 		Policy: policies.Config{
-			WindowMin: []uint32{1000, 3000, 5000}[w.chance.below(d.name, 3)],
+			WindowMin: []uint32{1000, 3000, 4000}[w.chance.below(d.name, 3)],
 			Interval:  uint32(interval / time.Second),
 		},
 		Open: func(context.Context) (udp.Socket, error) {

@@ -1,0 +1,6 @@
+//go:build !race
+
+package world
+
+// twoDays says whether outages of days are lived through.
+const twoDays = true
