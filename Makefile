@@ -6,7 +6,7 @@ FUZZTIME ?= 30s
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
-.PHONY: help lab build dist test lint unit race fuzz peers histories world mutations soak bench
+.PHONY: help lab build dist test lint unit race fuzz peers histories world mutations infra tables soak bench
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -24,8 +24,8 @@ build: ## build this machine's binaries into dist/
 dist: ## what is deployed (linux/arm64, linux/amd64, Lambda), the same bytes each time, in dist/
 	@$(GO) run ./src/dist -go "$(GO)" -version "$(VERSION)"
 
-test: ## everything: lint, unit, race, peers, histories, world, mutations, fuzz, dist
-	@test/run lint unit race peers histories world mutations fuzz dist
+test: ## everything: lint, unit, race, peers, histories, world, mutations, fuzz, dist, infra
+	@test/run lint unit race peers histories world mutations fuzz dist infra
 
 lint: ## gofmt, go vet, staticcheck
 	@test/run lint
@@ -50,6 +50,12 @@ world: ## WORLDS (40) worlds in virtual time, in which everything that can fail 
 
 mutations: ## break each promise in the source; a world must notice
 	@test/run mutations
+
+infra: ## the Terraform: modules, plans, both regions applied to moto, permissions, failover
+	@test/run infra
+
+tables: ## write the tables of inputs and outputs into the READMEs of modules and roots
+	@$(GO) -C test build -o ../dist/tables ./tables && dist/tables
 
 soak: ## worlds for an hour, and a hundred times kill -9 of everything
 	@test/run soak

@@ -7,6 +7,7 @@
 //	call.go         which call a request is
 //	log.go          CloudWatch Logs, as far as a daemon that logs needs it
 //	function.go     a container of Lambda's
+//	event.go        what Lambda makes of messages
 //	daemon.go       a daemon, as systemd would run it
 //	buffer.go       what a process says
 package cloud

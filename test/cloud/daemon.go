@@ -4,9 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"syscall"
 	"testing"
-	"time"
 )
 
 // A Daemon is a process of ours that serves until it is told to stop.
@@ -36,22 +34,6 @@ func StartDaemon(t *testing.T, binary string, environ []string) (*Daemon, error)
 	})
 	return d, nil
 }
-
-// Stop sends SIGTERM and waits for the end, or fails after limit.
-func (d *Daemon) Stop(limit time.Duration) error {
-	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		return fmt.Errorf("stop: %w; it said %s", err, d.output)
-	}
-	select {
-	case <-d.ended:
-		return nil
-	case <-time.After(limit):
-		return fmt.Errorf("stop: it runs on after %v; it said %s", limit, d.output)
-	}
-}
-
-// Ended is closed when the process has ended.
-func (d *Daemon) Ended() <-chan struct{} { return d.ended }
 
 // Output is what the daemon has logged so far.
 func (d *Daemon) Output() string { return d.output.String() }

@@ -69,6 +69,16 @@ func (a api) addresses(t testing.TB) []address {
 	return out.All
 }
 
+// byAddress is the instance that each Elastic IP is on.
+func (a api) byAddress(t testing.TB) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, address := range a.addresses(t) {
+		all[address.PublicIP] = address.InstanceID
+	}
+	return all
+}
+
 // An instance as EC2 describes it.
 type instance struct {
 	ID    string `xml:"instanceId"`

@@ -1,6 +1,7 @@
 package infra
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
+	"github.com/gruntwork-io/terratest/modules/terraform"
 
 	"coap-for-aws-iot/test/cloud"
 	"coap-for-aws-iot/test/iam"
@@ -23,12 +25,18 @@ func TestApply(t *testing.T) {
 	t.Run("alarms", func(t *testing.T) { checkAlarms(t, s) })
 }
 
-// TestApplyTheOtherWay applies the secondary's root first, and destroys both again, each
-// while the other region is dead.
+// TestApplyTheOtherWay applies the secondary's root first, the primary's with what is off by
+// default, replaces an instance, and destroys both again, each while the other region is dead.
 func TestApplyTheOtherWay(t *testing.T) {
+	t.Parallel()
 	s := newStack(t)
+	s.vars[primary]["faults"] = map[string]any{"on": map[string]any{}}
+	s.vars[primary]["processor"] = map[string]any{
+		"topic_rules": map[string]any{"changes": map[string]any{"sql": "SELECT * FROM '$aws/things/+/shadow/update/documents'"}},
+	}
 	s.apply(t, secondary)
 	s.apply(t, primary)
+	checkReplace(t, s)
 	s.destroy(t, secondary)
 	checkGone(t, s, secondary)
 	if n := len(s.api(primary).instances(t)); n != 2 {
@@ -60,6 +68,31 @@ func checkInstances(t *testing.T, s *stack) {
 	}
 	if len(ips) != 4 || len(ids) != 4 || len(zones) != 4 {
 		t.Errorf("%d addresses on %d instances in %d zones, want four of each", len(ips), len(ids), len(zones))
+	}
+}
+
+// checkReplace replaces one ingestor, as live/rollout does: its address moves to another
+// instance, and nothing else moves.
+func checkReplace(t *testing.T, s *stack) {
+	t.Helper()
+	before := s.api(primary).byAddress(t)
+	o := s.root(t, primary)
+	o.ExtraArgs.Apply = []string{`-replace=module.region.aws_instance.ingestor["a"]`}
+	ctx, cancel := context.WithTimeout(t.Context(), applyLimit)
+	defer cancel()
+	terraform.ApplyContext(t, ctx, o)
+	after := s.api(primary).byAddress(t)
+	moved := 0
+	for ip, id := range before {
+		switch {
+		case after[ip] == "":
+			t.Errorf("the address %s is lost", ip)
+		case after[ip] != id:
+			moved++
+		}
+	}
+	if len(after) != len(before) || moved != 1 {
+		t.Errorf("addresses on instances were %v, are %v, want one of them moved", before, after)
 	}
 }
 

@@ -80,6 +80,7 @@ var everywhere = []want{
 
 // TestPlan looks at what each root would make from nothing.
 func TestPlan(t *testing.T) {
+	t.Parallel()
 	stand.Terraform(t)
 	tree, moto := stand.Tree(t), stand.StartMoto(t)
 	ingestors := map[string]int{"live/us-east-1": 2, "live/eu-west-1": 2, "live/starter": 1}

@@ -20,10 +20,7 @@ func TestFormat(t *testing.T) {
 	for _, folder := range []string{"modules", "live"} {
 		cmd := exec.Command(terraform, "fmt", "-check", "-recursive", "-diff", folder)
 		cmd.Dir = stand.Root(t)
-		cmd.Env = os.Environ()
-		for name, value := range stand.Environ() {
-			cmd.Env = append(cmd.Env, name+"="+value)
-		}
+		cmd.Env = stand.Environment()
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("terraform fmt -recursive %s would change:\n%s", folder, out)
 		}

@@ -1,10 +1,13 @@
 package infra
 
 import (
+	"context"
 	"encoding/json"
+	"maps"
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/gruntwork-io/terratest/modules/terraform"
 
@@ -15,6 +18,10 @@ const (
 	primary   = "us-east-1"
 	secondary = "eu-west-1"
 )
+
+// applyLimit bounds an apply with its second plan, or a destroy: three times what they take
+// on two cores. A call that moto lacks makes the provider wait for longer.
+const applyLimit = 5 * time.Minute
 
 // other is the region that a region is paired with.
 func other(region string) string {
@@ -29,6 +36,7 @@ type stack struct {
 	tree    string
 	regions *stand.Regions
 	plans   map[string]*terraform.PlanStruct // by region: the second plan, in which all is known
+	vars    map[string]map[string]any        // by region: what its owner has set
 }
 
 // newStack applies nothing yet.
@@ -39,13 +47,22 @@ func newStack(t testing.TB) *stack {
 		tree:    stand.Tree(t),
 		regions: stand.NewRegions(t, stand.StartMoto(t)),
 		plans:   map[string]*terraform.PlanStruct{},
+		vars:    map[string]map[string]any{primary: {}, secondary: {}},
 	}
 }
 
 // root returns the options of a region's root.
 func (s *stack) root(t testing.TB, region string) *terraform.Options {
 	t.Helper()
-	return options(t, s.tree, "live/"+region, s.regions.URL)
+	o := options(t, s.tree, "live/"+region, s.regions.URL)
+	maps.Copy(o.Vars, s.vars[region])
+	return o
+}
+
+// introduce tells a region's root the addresses of the other region, as an operator does.
+func (s *stack) introduce(t testing.TB, region string) {
+	t.Helper()
+	s.vars[region]["other_addresses"] = terraform.OutputMapContext(t, t.Context(), s.root(t, other(region)), "own_addresses")
 }
 
 func (s *stack) api(region string) api { return api{s.regions.URL, region} }
@@ -57,9 +74,11 @@ func (s *stack) apply(t testing.TB, region string) {
 	s.regions.Down(other(region))
 	defer s.regions.Down()
 	o := s.root(t, region)
-	terraform.InitAndApplyContext(t, t.Context(), o)
+	ctx, cancel := context.WithTimeout(t.Context(), applyLimit)
+	defer cancel()
+	terraform.InitAndApplyContext(t, ctx, o)
 	o.PlanFilePath = filepath.Join(o.TerraformDir, "second.plan")
-	plan := terraform.InitAndPlanAndShowWithStructContext(t, t.Context(), o)
+	plan := terraform.InitAndPlanAndShowWithStructContext(t, ctx, o)
 	for address, change := range plan.ResourceChangesMap {
 		if !change.Change.Actions.NoOp() && !change.Change.Actions.Read() {
 			before, _ := json.Marshal(change.Change.Before)
@@ -83,18 +102,29 @@ func (s *stack) destroy(t testing.TB, region string) {
 	t.Helper()
 	s.regions.Down(other(region))
 	defer s.regions.Down()
-	terraform.DestroyContext(t, t.Context(), s.root(t, region))
+	ctx, cancel := context.WithTimeout(t.Context(), applyLimit)
+	defer cancel()
+	terraform.DestroyContext(t, ctx, s.root(t, region))
 }
 
-// applied is both roots, the primary's first: what tests share that only look.
+// applied is both roots, as docs/deploy.md has them applied: the primary's, the secondary's
+// with the primary's addresses, and the primary's again with the secondary's. Tests share it
+// that only look.
 func applied(t *testing.T) *stack {
 	t.Helper()
 	shared.once.Do(func() {
+		defer func() { shared.skipped = t.Skipped() }()
 		s := newStack(lasting{t})
 		s.apply(t, primary)
+		s.introduce(t, secondary)
 		s.apply(t, secondary)
+		s.introduce(t, primary)
+		s.apply(t, primary)
 		shared.stack = s
 	})
+	if shared.skipped {
+		t.Skip("something is missing, see the test that was skipped first")
+	}
 	if shared.stack == nil {
 		t.Fatal("there is no stack to look at: an earlier test could not apply it")
 	}
@@ -102,6 +132,7 @@ func applied(t *testing.T) *stack {
 }
 
 var shared struct {
-	once  sync.Once
-	stack *stack
+	once    sync.Once
+	stack   *stack
+	skipped bool // there is no stack for want of a tool
 }

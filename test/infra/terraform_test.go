@@ -34,6 +34,7 @@ func options(t testing.TB, tree, folder, endpoint string) *terraform.Options {
 }
 
 func TestValidate(t *testing.T) {
+	t.Parallel()
 	stand.Terraform(t)
 	tree := stand.Tree(t)
 	for _, folder := range append(stand.Modules(t), stand.Live(t)...) {
@@ -49,6 +50,7 @@ func TestValidate(t *testing.T) {
 // TestModules runs each module's own tests, which need no cloud: its validations,
 // preconditions, names and numbers.
 func TestModules(t *testing.T) {
+	t.Parallel()
 	stand.Terraform(t)
 	tree := stand.Tree(t)
 	for _, folder := range stand.Modules(t) {

@@ -3,10 +3,14 @@
 It is for Terraform only. Queues, things and shadows that behave are src/local's.
 
     python3 launch.py -H 127.0.0.1 -p PORT
+
+It ends when its standard input does, so that it never outlives who started it.
 """
 
 import json
+import os
 import sys
+import threading
 import urllib.parse
 from importlib.metadata import version
 
@@ -18,9 +22,13 @@ from moto import server
 from moto.awslambda.models import EventSourceMapping, LambdaFunction
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult, EmptyResult
+from moto.ec2.models.instances import Instance
 from moto.ec2.models.subnets import Subnet
+from moto.ec2.responses.instances import InstanceResponse
 from moto.fis.responses import FISResponse
+from moto.iam.access_control import PermissionResult
 from moto.iot.responses import IoTResponse
+from moto.s3.models import FakeBucket
 from moto.sqs.models import Queue
 
 # --- AWS IoT: tags, without which every aws_iot_* resource waits for ever.
@@ -122,6 +130,23 @@ def attach_ipv6(self, block):
 Subnet.get_filter_value = get_filter_value
 Subnet.attach_ipv6_cidr_block_associations = attach_ipv6
 
+# --- EC2: a root volume has its image's size if none is given.
+
+check_mapping = InstanceResponse._validate_block_device_mapping
+
+
+def check_with_size(mapping):
+    if not mapping.get("Ebs", {}).get("SnapshotId"):
+        mapping.setdefault("Ebs", {}).setdefault("VolumeSize", 8)
+    check_mapping(mapping)
+
+
+InstanceResponse._validate_block_device_mapping = staticmethod(check_with_size)
+
+# --- EC2: automatic recovery is on unless it is switched off, and described.
+
+Instance.maintenance_options = {"AutoRecovery": "default"}
+
 # --- SQS: RedriveAllowPolicy, and RedrivePolicy in the compact JSON that AWS answers.
 
 Queue.BASE_ATTRIBUTES = Queue.BASE_ATTRIBUTES + ["RedriveAllowPolicy"]
@@ -139,6 +164,19 @@ def attributes(self):
 
 
 Queue.attributes = property(attributes)
+
+# SetQueueAttributes leaves alone what it is not told; moto forgets the policy.
+
+set_attributes = Queue._set_attributes
+
+
+def set_and_keep(self, attributes, now=None):
+    if "Policy" not in attributes and getattr(self, "_policy_json", None):
+        attributes = {**attributes, "Policy": json.dumps(self._policy_json)}
+    set_attributes(self, attributes, now)
+
+
+Queue._set_attributes = set_and_keep
 
 # --- CloudWatch: composite alarms, which moto can hold but not be given, and what suppresses
 # their actions, which it does not hold.
@@ -195,4 +233,18 @@ def get_source_configuration(self):
 
 EventSourceMapping.get_configuration = get_source_configuration
 
+# --- S3: moto reads a bucket's policy and leaves out its conditions, so that "deny without
+# TLS" would deny all. test/iam judges policies.
+
+FakeBucket.get_permission = lambda self, action, resource: PermissionResult.NEUTRAL
+
+# --- The end.
+
+
+def end_with_input():
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+threading.Thread(target=end_with_input, daemon=True).start()
 server.main(sys.argv[1:])

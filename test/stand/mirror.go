@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 )
 
 // Mirror returns a folder from which terraform init can take the AWS provider without a
@@ -65,6 +66,25 @@ func Environ() map[string]string {
 	if file := os.Getenv("TF_CLI_CONFIG_FILE"); file != "" {
 		if _, err := os.Stat(file); err != nil {
 			environ["TF_CLI_CONFIG_FILE"] = os.DevNull
+		}
+	}
+	return environ
+}
+
+// Environment is this process's environment with that of Environ in its place, for a command
+// that is no terratest's.
+func Environment() []string {
+	ours := Environ()
+	var environ []string
+	for _, pair := range os.Environ() {
+		name, _, _ := strings.Cut(pair, "=")
+		if _, ok := ours[name]; !ok {
+			environ = append(environ, pair)
+		}
+	}
+	for name, value := range ours {
+		if value != "" { // an empty profile has no name, and is looked for
+			environ = append(environ, name+"="+value)
 		}
 	}
 	return environ

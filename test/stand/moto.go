@@ -31,13 +31,19 @@ type Moto struct {
 // the test. Where moto is not installed it is, into .venv.
 func StartMoto(t testing.TB) *Moto {
 	t.Helper()
-	python := findMoto(t)
+	python, err := findMoto(t.Context(), Root(t))
+	if err != nil {
+		Missing(t, "%v", err)
+	}
 	port := freePort(t)
 	var said bytes.Buffer
 	cmd := exec.Command(python, filepath.Join(Root(t), "test", "moto", "launch.py"), "-H", "127.0.0.1", "-p", port)
 	cmd.Env = append(os.Environ(), "MOTO_IAM_LOAD_MANAGED_POLICIES=true", "PYTHONUNBUFFERED=1")
 	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Start(); err != nil {
+	if _, err = cmd.StdinPipe(); err != nil { // open as long as this process lives, and moto with it
+		t.Fatal(err)
+	}
+	if err = cmd.Start(); err != nil {
 		t.Fatalf("start moto: %v", err)
 	}
 	ended := make(chan error, 1)
@@ -75,27 +81,27 @@ func (m *Moto) answers(ctx context.Context) bool {
 	return response.StatusCode == http.StatusOK
 }
 
-// findMoto returns a Python that has moto's server in the version that is wanted.
-func findMoto(t testing.TB) string {
-	t.Helper()
-	venv := filepath.Join(Root(t), ".venv")
+// findMoto returns a Python that has moto's server in the version that is wanted. Where
+// there is none it installs it into .venv.
+func findMoto(ctx context.Context, root string) (python string, err error) {
+	venv := filepath.Join(root, ".venv")
 	own := filepath.Join(venv, "bin", "python3")
 	for _, python := range []string{"python3", own} {
 		if hasMoto(python) {
-			return python
+			return python, nil
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), motoInstall)
+	ctx, cancel := context.WithTimeout(ctx, motoInstall)
 	defer cancel()
 	for _, command := range [][]string{
 		{"python3", "-m", "venv", venv},
 		{own, "-m", "pip", "install", "--quiet", "moto[server]==" + motoVersion},
 	} {
 		if out, err := exec.CommandContext(ctx, command[0], command[1:]...).CombinedOutput(); err != nil {
-			Missing(t, "moto %s is missing and cannot be installed into .venv: %s", motoVersion, lastLine(out, err))
+			return "", fmt.Errorf("moto %s is missing, and cannot be installed into .venv: %s", motoVersion, lastLine(out, err))
 		}
 	}
-	return own
+	return own, nil
 }
 
 func hasMoto(python string) bool {

@@ -2,6 +2,7 @@
 // miss, a copy of the tree in which to run, and moto as AWS.
 //
 //	stand.go    what must be there, and what happens where it is not
+//	check.go    the same, said once for all tests
 //	mirror.go   where the provider comes from
 //	tree.go     a copy of modules and roots
 //	binary.go   the programs of this project
@@ -42,26 +43,34 @@ func Missing(t testing.TB, format string, args ...any) {
 // Terraform returns the path of terraform.
 func Terraform(t testing.TB) string {
 	t.Helper()
-	return Need(t, "terraform", "install Terraform 1.11 or later, see https://developer.hashicorp.com/terraform/install")
+	return Need(t, "terraform", installTerraform)
 }
 
 // Root returns the root of the repository.
 func Root(t testing.TB) string {
 	t.Helper()
-	dir, err := os.Getwd()
+	dir, err := root()
 	if err != nil {
 		t.Fatal(err)
+	}
+	return dir
+}
+
+func root() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
 	}
 	for {
 		text, err := os.ReadFile(filepath.Join(dir, "go.mod"))
 		if err == nil && strings.HasPrefix(string(text), "module coap-for-aws-iot\n") {
-			return dir
+			return dir, nil
 		}
-		if parent := filepath.Dir(dir); parent != dir {
-			dir = parent
-			continue
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", errors.New("not inside the repository of coap-for-aws-iot")
 		}
-		t.Fatal("not inside the repository of coap-for-aws-iot")
+		dir = parent
 	}
 }
 

@@ -58,7 +58,7 @@ func tables(m *tfconfig.Module) string {
 		if !v.Required {
 			value = code(literal(v.Default))
 		}
-		fmt.Fprintf(&text, "| `%s` | %s | %s | %s |\n", v.Name, code(v.Type), value, cell(v.Description))
+		fmt.Fprintf(&text, "| `%s` | %s | %s | %s |\n", v.Name, code(oneLine(v.Type)), value, cell(v.Description))
 	}
 	if len(m.Outputs) > 0 {
 		text.WriteString("\n| output | |\n|---|---|\n")
@@ -68,6 +68,21 @@ func tables(m *tfconfig.Module) string {
 	}
 	text.WriteString("\n")
 	return text.String()
+}
+
+// oneLine writes a type that stands on several lines with commas, as one line needs them.
+func oneLine(text string) string {
+	var line strings.Builder
+	for part := range strings.Lines(text) {
+		part = strings.TrimSpace(part)
+		switch so := line.String(); {
+		case so == "", strings.HasSuffix(so, "{"), strings.HasSuffix(so, "("), strings.HasPrefix(part, "}"), strings.HasPrefix(part, ")"):
+			line.WriteString(" " + part)
+		default:
+			line.WriteString(", " + part)
+		}
+	}
+	return strings.ReplaceAll(line.String(), "( ", "(")
 }
 
 // literal writes a default as Terraform would, on one line.

@@ -41,6 +41,7 @@ variable "count_of" {
   description = "How many."
   type = object({
     a = number
+    b = optional(string)
   })
   default = { a = 1 }
 }
@@ -61,7 +62,7 @@ output "address" {
 | input | type | default | |
 |---|---|---|---|
 | ` + "`zone` | `string` | required | Where \\| it is." + ` |
-| ` + "`count_of` | `object({ a = number })` | `{\"a\":1}` | How many." + ` |
+| ` + "`count_of` | `object({ a = number, b = optional(string) })` | `{\"a\":1}` | How many." + ` |
 
 | output | |
 |---|---|
