@@ -79,7 +79,18 @@ func exists(t *testing.T, at, path string) {
 func testNames(t *testing.T) map[string]bool {
 	t.Helper()
 	tests := map[string]bool{}
-	err := filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {
+	for _, folder := range []string{".", "../test"} {
+		addTestNames(t, folder, tests)
+	}
+	return tests
+}
+
+func addTestNames(t *testing.T, folder string, tests map[string]bool) {
+	t.Helper()
+	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.Name() == "node_modules" {
+			return fs.SkipDir
+		}
 		if err != nil || !strings.HasSuffix(path, "_test.go") {
 			return err
 		}
@@ -96,5 +107,4 @@ func testNames(t *testing.T) map[string]bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return tests
 }
