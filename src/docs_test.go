@@ -99,6 +99,9 @@ func addTestNames(t *testing.T, folder string, tests map[string]bool) {
 			return err
 		}
 		of := strings.TrimSuffix(string(packageLine.FindSubmatch(source)[1]), "_test")
+		if of == "main" {
+			of = filepath.Base(filepath.Dir(path))
+		}
 		for _, match := range testLine.FindAllSubmatch(source, -1) {
 			tests[of+"."+string(match[1])], tests["."+string(match[1])] = true, true
 		}
