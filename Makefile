@@ -61,4 +61,4 @@ soak: ## worlds for an hour, and a hundred times kill -9 of everything
 	@test/run soak
 
 bench: ## all benchmarks, kept in bench/ under the day's date, see docs/performance.md
-	@$(GO) test -run '^$$' -bench . -benchmem ./src/... | grep -v 'no test files' | tee bench/$$(date +%F).txt
+	@test/run bench

@@ -34,12 +34,15 @@ type Canary struct {
 
 // New returns a canary whose clients share credentials and HTTP client of c.
 func New(cfg Config, c aws.Config) *Canary {
-	c.Retryer = func() aws.Retryer { return aws.NopRetryer{} } // it will ask again anyway
+	// The SDK's retries are for the queues: a function that was frozen for a minute finds
+	// its connections broken. A shadow is read again anyway.
+	queues := sqs.NewFromConfig(c)
+	c.Retryer = func() aws.Retryer { return aws.NopRetryer{} }
 	return &Canary{
 		config:  cfg,
 		device:  client.Config{Type: "canary", Policy: policy},
 		shadows: newShadows(cfg, c),
-		sqs:     sqs.NewFromConfig(c),
+		sqs:     queues,
 		metrics: os.Stdout,
 		log:     slog.New(slog.NewJSONHandler(os.Stdout, nil)),
 	}

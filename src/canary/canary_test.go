@@ -136,6 +136,20 @@ func TestAWSFails(t *testing.T) {
 	}
 }
 
+// One failure on the way to a queue is none of the queue's.
+func TestTouchAgain(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.listen("use1-a", "192.0.2.1:5683", &host{code: codes.Changed})
+		w.start(w.aws.Transport())
+		if _, err := w.aws.AddFault(local.Fault{Region: secondary, Operation: "GetQueueAttributes", Kind: local.Error, Times: 1}); err != nil {
+			t.Fatal(err)
+		}
+		if found := w.invoke(50 * time.Second); found["service canary untouched"] != 0 {
+			t.Errorf("%v\n%s", found, &w.log)
+		}
+	})
+}
+
 // The names are those that alarms may read.
 func TestNames(t *testing.T) {
 	inWorld(t, func(w *world) {

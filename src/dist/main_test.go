@@ -52,13 +52,15 @@ func TestDist(t *testing.T) {
 	}
 
 	t.Run("the ingestor starts, amd64", func(t *testing.T) {
+		const most = 100 * time.Millisecond
 		fastest := time.Hour
-		for range 5 {
+		starts := 0
+		for ; starts < 5 || starts < 50 && fastest >= most; starts++ { // more on a busy machine
 			fastest = min(fastest, startsWithin(t, filepath.Join(first, "dist/linux-amd64/ingestor")))
 		}
-		t.Logf("ready after %v, the fastest of 5", fastest)
-		if fastest > 2*time.Second {
-			t.Errorf("ready after %v", fastest)
+		t.Logf("ready after %v, the fastest of %d", fastest, starts)
+		if fastest >= most {
+			t.Errorf("ready after %v, want less than %v", fastest, most)
 		}
 	})
 	t.Run("the ingestor starts, arm64", func(t *testing.T) {

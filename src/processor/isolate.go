@@ -37,7 +37,10 @@ import (
 //	                  reach, raises counts as well: but then it does not take the
 //	                  replacement either, and when it does, an innocent is done at once.
 //
-// While AWS IoT is down no message is suspected.
+// While AWS IoT is down no message is suspected. Nor for maxDelay after the queue has
+// failed to delete: what is replaced would stay beside its copy, both would be replaced
+// again, and so double every few minutes. With this it is an event each quarter of an hour
+// and container.
 const (
 	riskyCount = 4
 	deadCount  = 6
@@ -58,6 +61,12 @@ func (s *settlement) isolate(ctx context.Context) (alone *message) {
 		}
 	}
 	if len(suspects) == 0 {
+		return nil
+	}
+	if s.start.UnixNano()-s.p.undeleted.Load() < int64(maxDelay) {
+		for _, m := range suspects {
+			m.failed = true
+		}
 		return nil
 	}
 	up := s.up(ctx)
@@ -94,6 +103,11 @@ func (s *settlement) isolate(ctx context.Context) (alone *message) {
 	}
 	s.send(ctx, s.p.dlq, dead)
 	s.send(ctx, s.p.source, again)
+	// Lambda would delete what has been replaced, but would not say whether it could.
+	replaced := slices.DeleteFunc(suspects, func(m *message) bool { return m.failed || m == alone })
+	if err := s.p.remove(ctx, replaced); err != nil {
+		s.note(err)
+	}
 	return alone
 }
 
@@ -177,8 +191,14 @@ const (
 	probeTimeout = 3 * time.Second
 )
 
-// remove deletes messages from the queue, before Lambda does.
-func (p *Processor) remove(ctx context.Context, messages []*message) error {
+// remove deletes messages from the queue, before Lambda does, and keeps when that did
+// not work.
+func (p *Processor) remove(ctx context.Context, messages []*message) (err error) {
+	defer func() {
+		if err != nil {
+			p.undeleted.Store(time.Now().UnixNano())
+		}
+	}()
 	const most = 10 // entries of a call
 	for start := 0; start < len(messages); start += most {
 		var entries []types.DeleteMessageBatchRequestEntry

@@ -154,3 +154,39 @@ func TestUndeletedIsNoCrash(t *testing.T) {
 		})
 	}
 }
+
+// A queue that hands messages out and does not delete them makes every one a suspect. They
+// do not multiply meanwhile, and nothing is buried for it.
+func TestUndeletedIsNotMultiplied(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		for i := range 15 {
+			w.send(by(fmt.Sprint("x", i), says(bubbleTime, `{"t":1}`)), by(fmt.Sprint("y", i), says(bubbleTime, `{"t":1}`)))
+		}
+		end := w.fault(local.Fault{Operation: "DeleteMessageBatch", Kind: local.Dead})
+		handle := func(rounds int, deletes bool) {
+			for range rounds {
+				records := w.receive(w.cfg.QueueURL)
+				if len(records) > 15+4*10 { // an event for each quarter of an hour, and the first
+					t.Fatalf("%d messages at a time", len(records))
+				}
+				for part := range slices.Chunk(records, 10) {
+					if failed := w.invoke(w.p, part); deletes {
+						w.delete(part, failed)
+					}
+				}
+				time.Sleep(time.Minute)
+			}
+		}
+		handle(40, false)
+		end()
+		handle(120, true)
+		for i := range 15 {
+			w.expect(fmt.Sprint("x", i), `{"t":1}`)
+			w.expect(fmt.Sprint("y", i), `{"t":1}`)
+		}
+		w.expectDead("")
+		if left := w.receive(w.cfg.QueueURL); len(left) > 0 {
+			t.Errorf("%d messages left", len(left))
+		}
+	})
+}

@@ -50,6 +50,7 @@ type Processor struct {
 	cache     *cache
 	hits      hitRate
 	conflicts atomic.Int64 // since the last metrics
+	undeleted atomic.Int64 // when the queue last failed to delete messages, in ns since 1970
 	metrics   io.Writer
 	log       *slog.Logger
 }

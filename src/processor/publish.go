@@ -2,7 +2,9 @@ package processor
 
 import (
 	"context"
+	"errors"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/iotdataplane"
 )
@@ -36,13 +38,27 @@ func topicOf(template, kind, thing string) string {
 // publishAll publishes reports, if that is configured, in their order and before they are
 // merged: so a rule sees each reading, and not only those that the shadow keeps. Whatever
 // stops a report from being applied later, it is published again when it comes again: once
-// or more. It returns the reports that are out, and settles the others.
+// or more. It returns the reports that are out, and settles the others: half of the time is
+// for publishing, so that what is out is applied too, however much one thing has to say, and
+// each invocation gets further. What is left is sent again.
 func (p *Processor) publishAll(ctx context.Context, thing string, reports []*report) []*report {
 	if p.config.Publish == "" {
 		return reports
 	}
+	var late <-chan time.Time // without a deadline never
+	if deadline, ok := ctx.Deadline(); ok {
+		late = time.After(time.Until(deadline) / 2)
+	}
 	var out []*report
 	for i, r := range reports {
+		select {
+		case <-late:
+			for _, r := range reports[i:] {
+				r.settle(renewed, errUnpublished)
+			}
+			return out
+		default:
+		}
 		err := p.iot.publish(ctx, topicOf(p.config.Publish, r.kind, thing), r.published())
 		if why := refusal(err); why != "" {
 			r.settle(poisoned, why)
@@ -56,6 +72,9 @@ func (p *Processor) publishAll(ctx context.Context, thing string, reports []*rep
 	}
 	return out
 }
+
+// errUnpublished is why a report is sent again that nothing is wrong with.
+var errUnpublished = errors.New("publish: the time was over before its turn")
 
 // published is what is published of a report. docs/order.md describes it.
 func (r *report) published() []byte {

@@ -1,10 +1,12 @@
 package processor
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"coap-for-aws-iot/src/envelope"
 	"coap-for-aws-iot/src/local"
 	"coap-for-aws-iot/src/metric"
 )
@@ -68,6 +70,49 @@ func TestPublishOutage(t *testing.T) {
 		if got := w.published(); !strings.HasPrefix(got, "th/x {") { // Basic Ingest: the rule sees the topic without its name
 			t.Errorf("published %s", got)
 		}
+	})
+}
+
+// One thing has more to say than can be published in an invocation: what is out is applied,
+// the rest is sent again, and each invocation gets further. Nothing is given up.
+func TestPublishSlowly(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.cfg.Publish = "coap/{type}/{id}"
+		w.restart()
+		w.fault(local.Fault{Operation: "Publish", Kind: local.Slow, Median: local.Delay(time.Second)})
+		const n = 100
+		var reports []envelope.Report
+		for i := range n {
+			reports = append(reports, by("x", says(bubbleTime+int64(i), fmt.Sprintf(`{"f%d":1,"t":%d}`, i%5, i))))
+		}
+		w.send(reports...)
+		for range 30 {
+			w.run()
+			time.Sleep(time.Minute)
+		}
+		w.expect("x", `{"f0":1,"f1":1,"f2":1,"f3":1,"f4":1,"t":99}`)
+		w.expectDead("")
+		if left := w.receive(w.cfg.QueueURL); len(left) > 0 {
+			t.Errorf("%d messages left", len(left))
+		}
+		if got := strings.Count(w.published(), "\n") + 1; got != n {
+			t.Errorf("published %d times, want each of %d once", got, n)
+		}
+	})
+}
+
+// A topic that is too long with this name is the report's own trouble.
+func TestPublishRefused(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.cfg.Publish = "a/{type}/{type}/{id}"
+		w.restart()
+		long := strings.Repeat("x", 128)
+		bad := by(long, says(bubbleTime, `{"t":1}`))
+		bad.Type = strings.Repeat("t", 128)
+		w.send(bad, by("x", says(bubbleTime, `{"t":1}`)))
+		w.run()
+		w.expect("x", `{"t":1}`)
+		w.expectDead("refused: Invalid topic")
 	})
 }
 

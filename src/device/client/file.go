@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"github.com/gofrs/flock"
 )
@@ -45,9 +46,15 @@ func (f *File) Load() ([]byte, error) {
 	return b, err
 }
 
-// Save writes another file, syncs it, and renames it to the name.
+// Save writes another file, syncs it, renames it to the name, and syncs that too: a name is
+// in its folder, and a number must not go back after a loss of power.
 func (f *File) Save(b []byte) error {
-	temporary, err := os.CreateTemp(filepath.Dir(f.name), filepath.Base(f.name)+".*")
+	folder, err := os.Open(filepath.Dir(f.name))
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	temporary, err := os.CreateTemp(folder.Name(), filepath.Base(f.name)+".*")
 	if err != nil {
 		return err
 	}
@@ -59,5 +66,8 @@ func (f *File) Save(b []byte) error {
 	if err := errors.Join(temporary.Sync(), temporary.Close()); err != nil {
 		return err
 	}
-	return os.Rename(temporary.Name(), f.name)
+	if err := os.Rename(temporary.Name(), f.name); err != nil || runtime.GOOS == "windows" {
+		return err // Windows syncs no folders
+	}
+	return folder.Sync()
 }

@@ -110,12 +110,12 @@ var faults = []fault{
 	{"ingestor killed", time.Second, 2 * time.Minute, func(w *world) func() {
 		h := w.anyHost()
 		h.kill()
-		return h.restart
+		return h.start
 	}},
 	{"ingestor stopped", time.Second, 30 * time.Second, func(w *world) func() {
 		h := w.anyHost()
 		h.drain()
-		return h.restart
+		return h.start
 	}},
 	{"processor killed", 0, 1, func(w *world) func() { return w.crash(w.processor) }},
 	{"replicator killed", 0, 1, func(w *world) func() { return w.crash(w.replicator) }},
@@ -238,14 +238,4 @@ func (w *world) crash(f *function) func() {
 func (w *world) partition(a, b string) func() {
 	w.sever(a, b, 1)
 	return func() { w.sever(a, b, -1) }
-}
-
-// restart runs a process again, unless another fault's end has done so.
-func (h *host) restart() {
-	h.mu.Lock()
-	gone := h.process == nil
-	h.mu.Unlock()
-	if gone {
-		h.start()
-	}
 }

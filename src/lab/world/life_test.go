@@ -168,6 +168,7 @@ func run(t *testing.T, seed uint64) (w *world, verdict *oracle.Verdict, lasted t
 			}
 		}
 		w.checkTypes()
+		w.checkTopics()
 		letters := w.letters()
 		w.checkCrowd(shadows, letters)
 		verdict = w.ledger.Judge(shadows, letters, markOf)

@@ -29,6 +29,10 @@ type host struct {
 	// unset says that the kernel knows that the clock is wrong.
 	unset atomic.Bool
 
+	// turn has capacity 1, and is full while a process is started or ended. A mutex would
+	// stop the bubble's time for those who wait.
+	turn chan struct{}
+
 	mu      sync.Mutex // guards the following
 	process *daemon    // nil while there is none
 }
@@ -42,8 +46,13 @@ type daemon struct {
 	ended  chan struct{}
 }
 
-// start runs a new process on the host.
+// start runs a new process on the host, unless there is one.
 func (h *host) start() {
+	h.turn <- struct{}{}
+	defer func() { <-h.turn }()
+	if h.running() != nil {
+		return // another fault's end has done so
+	}
 	w := h.world
 	socket, err := w.net.Listen(h.addr)
 	if err != nil {
@@ -78,12 +87,27 @@ func (h *host) start() {
 	h.mu.Unlock()
 }
 
-// kill is kill -9: the socket is gone, and nothing more goes out or comes in.
-func (h *host) kill() {
+// running returns the process, or nil.
+func (h *host) running() *daemon {
 	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.process
+}
+
+// take returns the process, or nil, and forgets it.
+func (h *host) take() *daemon {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	d := h.process
 	h.process = nil
-	h.mu.Unlock()
+	return d
+}
+
+// kill is kill -9: the socket is gone, and nothing more goes out or comes in.
+func (h *host) kill() {
+	h.turn <- struct{}{}
+	defer func() { <-h.turn }()
+	d := h.take()
 	if d == nil {
 		return
 	}
@@ -95,10 +119,9 @@ func (h *host) kill() {
 
 // drain is SIGTERM.
 func (h *host) drain() {
-	h.mu.Lock()
-	d := h.process
-	h.process = nil
-	h.mu.Unlock()
+	h.turn <- struct{}{}
+	defer func() { <-h.turn }()
+	d := h.take()
 	if d == nil {
 		return
 	}
@@ -129,9 +152,7 @@ func (w *world) weigh(over <-chan struct{}) {
 		case <-ticker.C:
 		}
 		for _, h := range w.hosts {
-			h.mu.Lock()
-			d := h.process
-			h.mu.Unlock()
+			d := h.running()
 			if d == nil {
 				continue
 			}

@@ -132,7 +132,7 @@ func (s *total) checkHard(t *testing.T) {
 	for _, f := range faults {
 		want("fault: "+f.name, 100)
 	}
-	for _, name := range []string{"datagrams lost", "datagrams duplicated", "datagrams delayed", "retransmissions", "5.03", "cold starts"} {
+	for _, name := range []string{"datagrams lost", "datagrams duplicated", "datagrams delayed", "retransmissions", "5.03", "cold starts", "containers killed", "devices rebooted", "readings repeated later"} {
 		want(name, 100)
 	}
 	if s.verdict.Acked < 1000*s.worlds {
@@ -140,6 +140,8 @@ func (s *total) checkHard(t *testing.T) {
 	}
 	want("acks lost", 1000)
 	want("409", 1000)
+	want(fieldsWritten, s.verdict.Acked) // otherwise nobody watches
+	want("published", s.verdict.Acked/10)
 	want("bundles for a fallback queue", 1000)
 	for _, p := range poisons {
 		want("letter: "+p.reason, 1)

@@ -77,6 +77,7 @@ func (x *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	late := false
 	if x.fuse.Load() > 0 && x.fuse.Add(-1) == 0 {
+		w.count("containers killed")
 		if late = w.chance.happens("fuse", 0.5); !late {
 			x.killed.Store(true)
 			return nil, errKilled
@@ -98,6 +99,9 @@ func (x *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, lost(r.Context(), w, x.host)
 	}
 	note := w.watch(r)
+	if note == nil {
+		note = w.watchTopic(r)
+	}
 	response, err := w.aws.RoundTrip(r)
 	if err == nil && note != nil {
 		note(response)

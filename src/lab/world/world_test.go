@@ -47,6 +47,7 @@ type plan struct {
 	linger time.Duration // of the ingestors
 	window time.Duration // in which Lambda gathers a batch for the processor
 	create string        // COAP_AUTO_CREATE
+	topic  string        // COAP_PUBLISH
 }
 
 func draw(c *chance) plan {
@@ -64,6 +65,7 @@ func draw(c *chance) plan {
 		linger:   []time.Duration{0, 5 * time.Millisecond, 20 * time.Millisecond, 50 * time.Millisecond}[c.below("plan", 4)],
 		window:   []time.Duration{0, 0, 5 * time.Second, 20 * time.Second}[c.below("plan", 4)],
 		create:   []string{processor.CreateAny, processor.CreateAny, processor.CreateThings, processor.CreateNone}[c.below("plan", 4)],
+		topic:    []string{"", "", "", "coap/{type}/{id}"}[c.below("plan", 4)],
 	}
 }
 
@@ -93,6 +95,9 @@ type world struct {
 
 	reasons map[string]string // of poison, by mark
 	written writes
+
+	published map[string]bool // by saidBy
+	owing     []string        // the same of readings that were acknowledged
 }
 
 func (w *world) count(name string) { w.add(name, 1) }
@@ -137,6 +142,9 @@ func (w *world) acked(d *device, r *oracle.Reading) {
 	defer w.mu.Unlock()
 	r.Acked = true
 	w.lucky = d
+	if w.plan.topic != "" {
+		w.owing = append(w.owing, saidBy(d.name, r.Fields))
+	}
 }
 
 // someoneHeard returns a device that has been acknowledged.
@@ -179,7 +187,7 @@ func (w *world) operator(region string) aws.Config {
 func build(t *testing.T, seed uint64) *world {
 	w := &world{
 		t: t, chance: newChance(seed), heal: make(chan struct{}),
-		ledger: oracle.NewLedger(), counts: map[string]int{}, cuts: map[[2]string]int{}, owed: map[[2]netip.AddrPort]int{}, waits: map[string]func(){}, reasons: map[string]string{}, written: writes{},
+		ledger: oracle.NewLedger(), counts: map[string]int{}, cuts: map[[2]string]int{}, owed: map[[2]netip.AddrPort]int{}, waits: map[string]func(){}, reasons: map[string]string{}, written: writes{}, published: map[string]bool{},
 	}
 	w.plan = draw(w.chance)
 	w.local = local.New(local.Options{
@@ -200,7 +208,7 @@ func build(t *testing.T, seed uint64) *world {
 			region = secondary
 		}
 		w.hosts = append(w.hosts, &host{
-			world: w, name: name, region: region,
+			world: w, name: name, region: region, turn: make(chan struct{}, 1),
 			addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(1 + i)}), 5683),
 		})
 	}
@@ -213,7 +221,7 @@ func build(t *testing.T, seed uint64) *world {
 	w.processor = w.newFunction("processor", primary, func(x *wire) handler {
 		return processor.New(processor.Config{
 			QueueURL: w.queueURL(primary), DLQURL: w.dlqURL(primary),
-			AutoCreate: w.plan.create, CreatePerMinute: createPerMinute, AllowedTypes: allowedTypes,
+			AutoCreate: w.plan.create, CreatePerMinute: createPerMinute, AllowedTypes: allowedTypes, Publish: w.plan.topic,
 		}, x.config()).Handle
 	})
 	w.replicator = w.newFunction("replicator", secondary, func(x *wire) handler {

@@ -31,11 +31,7 @@ func (w *world) watch(r *http.Request) (note func(*http.Response)) {
 	if r.Method != http.MethodPost || service(r) != "iotdata" || len(parts) != 4 {
 		return nil
 	}
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		panic(err)
-	}
-	r.Body = io.NopCloser(bytes.NewReader(body))
+	body := bodyOf(r)
 	return func(response *http.Response) {
 		if response.StatusCode != http.StatusOK {
 			return
@@ -56,6 +52,16 @@ func (w *world) watch(r *http.Request) (note func(*http.Response)) {
 		defer w.mu.Unlock()
 		w.wrote(parts[2], out.Version, in.State.Reported)
 	}
+}
+
+// bodyOf reads the body of a request, which can be read again.
+func bodyOf(r *http.Request) []byte {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		panic(err)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return body
 }
 
 // wrote enters one write; w.mu is held.
