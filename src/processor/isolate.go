@@ -31,11 +31,12 @@ import (
 //	                  are replaced or done, and deleted. It dies alone.
 //	1 or more  4      several reports: each becomes a message of its own, with the next
 //	                  attempt. One report: goes on alone.
-//	1 or more  6      one report: replaced once more, with the reason "crash". If it
-//	                  gets there again, dead-letter queue. Not sooner, because a queue
-//	                  that does not delete what is done, or that the processor cannot
-//	                  reach, raises counts as well: but then it does not take the
-//	                  replacement either, and when it does, an innocent is done at once.
+//	1 or more  6      one report: replaced once more, with the reason "crash", and
+//	                  handled alone from its first receive on. At the tenth, dead-letter
+//	                  queue. Not sooner, because a queue that does not delete what is
+//	                  done, or that the processor cannot reach, raises counts as well:
+//	                  but then it does not take the replacement either, and when it does,
+//	                  an innocent is done at once.
 //
 // While AWS IoT is down no message is suspected. Nor for maxDelay after the queue has
 // failed to delete: what is replaced would stay beside its copy, both would be replaced
@@ -43,13 +44,17 @@ import (
 // and container.
 const (
 	riskyCount = 4
-	deadCount  = 6
+	lastCount  = 6
+	deadCount  = 10
 )
 
 // ordinary reports whether m is handled together with others.
 func (m *message) ordinary() bool {
-	return m.opened && (m.Attempt == 0 && m.Count < riskyCount || m.Count < 2)
+	return m.opened && (m.Attempt == 0 && m.Count < riskyCount || m.Count < 2 && !m.last())
 }
+
+// last reports whether m is on its last try.
+func (m *message) last() bool { return strings.HasPrefix(m.Reason, string(crash)) }
 
 // isolate replaces the suspicious messages of an event by others. It returns the one
 // that is to be handled alone, if there is one.
@@ -65,7 +70,7 @@ func (s *settlement) isolate(ctx context.Context) (alone *message) {
 	}
 	if s.start.UnixNano()-s.p.undeleted.Load() < int64(maxDelay) {
 		for _, m := range suspects {
-			m.failed = true
+			m.failed, m.rest = true, maxDelay
 		}
 		return nil
 	}
@@ -84,7 +89,7 @@ func (s *settlement) isolate(ctx context.Context) (alone *message) {
 			for j, line := range lines {
 				again = append(again, m.suspected(spread(j, len(lines), maxDelay), line))
 			}
-		case m.Count >= deadCount && !strings.HasPrefix(m.Reason, string(crash)) && len(lines) == 1:
+		case m.Count >= lastCount && !m.last() && len(lines) == 1:
 			last := m.renewal(spread(i, len(suspects), time.Minute))
 			last.Reason = crash.because("%d receives", m.Count).Error()
 			again = append(again, last)

@@ -39,7 +39,7 @@ func TestCrashIsIsolated(t *testing.T) {
 			}
 			time.Sleep(time.Minute)
 		}
-		if deaths < 12 || deaths > 18 {
+		if deaths < 16 || deaths > 24 {
 			t.Errorf("%d deaths", deaths)
 		}
 		dead := w.receive(w.cfg.DLQURL)
@@ -49,7 +49,7 @@ func TestCrashIsIsolated(t *testing.T) {
 		if got, want := dead[0].Body, string(bundleOf("use1-a", killer)); got != want {
 			t.Errorf("dead letter %s, want %s", got, want)
 		}
-		if got := attribute(dead[0], envelope.AttributeReason); got != "crash: 6 receives, again" {
+		if got := attribute(dead[0], envelope.AttributeReason); got != "crash: 10 receives, again" {
 			t.Errorf("reason %q", got)
 		}
 		for i := range 20 {

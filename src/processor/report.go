@@ -3,6 +3,7 @@ package processor
 import (
 	"errors"
 	"slices"
+	"time"
 
 	"coap-for-aws-iot/src/envelope"
 	"coap-for-aws-iot/src/queue"
@@ -44,9 +45,10 @@ func (r *report) settle(f fate, why error) { r.fate, r.why = f, why }
 type message struct {
 	queue.Message
 	bundle  envelope.Bundle
-	opened  bool      // bundle is
-	reports []*report // its lines, or one without a line that stands for a body that is no bundle
-	failed  bool      // SQS keeps it
+	opened  bool          // bundle is
+	reports []*report     // its lines, or one without a line that stands for a body that is no bundle
+	failed  bool          // SQS keeps it
+	rest    time.Duration // at least, until it is received again, if it has failed
 }
 
 // open reads the messages of an event and their reports. A message of a version that

@@ -196,7 +196,7 @@ func (s *settlement) stretch(ctx context.Context) {
 	byDelay := map[time.Duration][]queue.Message{}
 	for _, m := range s.messages {
 		if m.failed {
-			d := queue.Backoff(m.Count)
+			d := max(m.rest, queue.Backoff(m.Count))
 			byDelay[d] = append(byDelay[d], m.Message)
 		}
 	}

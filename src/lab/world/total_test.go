@@ -155,6 +155,6 @@ func (s *total) checkHard(t *testing.T) {
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	debug.SetGCPercent(400) // a world makes much garbage and keeps little
+	debug.SetGCPercent(1000) // a world makes much garbage and keeps little
 	os.Exit(m.Run())
 }
