@@ -46,7 +46,7 @@ type Deliveries struct {
 const (
 	receiveSize = 10                     // messages a ReceiveMessage, at most
 	longPoll    = 20 * time.Second       // the longest that SQS allows
-	shortPoll   = 100 * time.Millisecond // between receives in the last second of a window
+	shortPoll   = 500 * time.Millisecond // between receives in the last second of a window
 	retryDelay  = 500 * time.Millisecond // after a receive that failed, doubling
 	retryMost   = 10 * time.Second       // while they go on failing
 	deleteSize  = 10                     // messages a DeleteMessageBatch, at most

@@ -62,7 +62,7 @@ func draw(c *chance) plan {
 		exhaust:  c.below("plan", 10) == 0,
 		crash:    c.below("plan", 10) == 0,
 		beat:     []time.Duration{0, 15 * time.Second, 30 * time.Second, time.Minute}[c.below("plan", 4)],
-		linger:   []time.Duration{0, 5 * time.Millisecond, 20 * time.Millisecond, 50 * time.Millisecond}[c.below("plan", 4)],
+		linger:   []time.Duration{0, 5 * time.Millisecond, 50 * time.Millisecond, 50 * time.Millisecond}[c.below("plan", 4)],
 		window:   []time.Duration{0, 0, 5 * time.Second, 20 * time.Second}[c.below("plan", 4)],
 		create:   []string{processor.CreateAny, processor.CreateAny, processor.CreateThings, processor.CreateNone}[c.below("plan", 4)],
 		topic:    []string{"", "", "", "coap/{type}/{id}"}[c.below("plan", 4)],
