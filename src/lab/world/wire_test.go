@@ -139,19 +139,19 @@ func (x *wire) checkQueue(r *http.Request, signed string) error {
 		return err
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	var in struct {
-		QueueURL string `json:"QueueUrl"`
-		Entries  []json.RawMessage
+	// No payload holds this: its quotes would be escaped.
+	_, url, _ := bytes.Cut(body, []byte(`"QueueUrl":"`))
+	if !bytes.HasPrefix(url, []byte("http://aws.invalid/"+signed+"/")) {
+		x.world.faulty("%s signs for %s and means another queue: %.300s", x.host, signed, body)
 	}
+	if signed == x.region || x.host == "replicator" {
+		return nil
+	}
+	var in struct{ Entries []json.RawMessage }
 	if err := json.Unmarshal(body, &in); err != nil {
 		return err
 	}
-	if !strings.HasPrefix(in.QueueURL, "http://aws.invalid/"+signed+"/") {
-		x.world.faulty("%s signs for %s and means the queue %s", x.host, signed, in.QueueURL)
-	}
-	if signed != x.region && x.host != "replicator" && len(in.Entries) > 0 {
-		x.world.add("bundles for a fallback queue", len(in.Entries))
-	}
+	x.world.add("bundles for a fallback queue", len(in.Entries))
 	return nil
 }
 

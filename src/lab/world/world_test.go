@@ -304,9 +304,8 @@ func (w *world) newFunction(name, region string, open func(*wire) handler) *func
 	if name == "processor" {
 		spec.Concurrency, spec.Window = 2+w.chance.below("plan", 2), w.plan.window
 	}
-	client := sqs.NewFromConfig(w.operator(region))
 	w.pollers = append(w.pollers, newPoller(func(ctx context.Context) {
-		lab.NewPoller(spec, client, f.invoke, func(string, ...any) {}).Run(ctx, context.Background())
+		lab.NewPoller(spec, direct{w, region}, f.invoke, func(string, ...any) {}).Run(ctx, context.Background())
 	}))
 	return f
 }
