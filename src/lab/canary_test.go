@@ -109,6 +109,9 @@ func TestCanaryBootstrap(t *testing.T) {
 
 	processor := b.lab.mappings["processor"]
 	processor.pause()
+	// A receive that was given up may still be handed a message, until the queue has seen
+	// its connection close.
+	time.Sleep(time.Second)
 	const lag = 3 * time.Second
 	timer := time.AfterFunc(lag, processor.resume)
 	defer timer.Stop()
