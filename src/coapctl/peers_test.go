@@ -302,7 +302,7 @@ func testREADME(t *testing.T, program string) {
 		t.Fatal(err)
 	}
 	_, text, _ := strings.Cut(string(readme), "## Send a report")
-	text, _, ok := strings.Cut(text, "## What a device may rely on")
+	text, _, ok := strings.Cut(text, "## Deploy")
 	if !ok {
 		t.Fatal("the README has lost its sections on sending and looking")
 	}
