@@ -45,8 +45,6 @@ type saying struct {
 	payload []byte
 	format  int
 	acked   func() // called at the first ACK
-	// again says that the device may come back to it later.
-	again bool
 }
 
 // newFleet makes all devices. Every third is any CoAP client; the others run the
@@ -101,7 +99,7 @@ func (d *device) run() {
 		fields := d.fields(n)
 		payload, format := d.encode(fields)
 		reading := w.sent(d.thingType, d.name, fields)
-		rest := d.radio.report(saying{"/" + d.thingType + "/" + d.name, payload, format, func() { w.acked(d, reading) }, true})
+		rest := d.radio.report(saying{"/" + d.thingType + "/" + d.name, payload, format, func() { w.acked(d, reading) }})
 		w.add("readings", 1)
 		d.rest(rest)
 	}

@@ -137,7 +137,7 @@ func (d *device) talk(lasts time.Duration) {
 		payload, format := d.encode(fields)
 		reading := w.sent(d.thingType, d.name, fields)
 		w.count("readings")
-		d.radio.report(saying{"/" + d.thingType + "/" + d.name, payload, format, func() { w.acked(d, reading) }, true})
+		d.radio.report(saying{"/" + d.thingType + "/" + d.name, payload, format, func() { w.acked(d, reading) }})
 	}
 	time.Sleep(2 * longestDelay) // what is under way
 }

@@ -63,7 +63,7 @@ func (d *device) poison(n int) bool {
 	mark := fmt.Sprintf("poison-%s-%d-", d.name, n)
 	w.poison(mark, p.reason)
 	w.count("poison: " + kind)
-	d.rest(d.radio.report(saying{p.path, fmt.Appendf(nil, p.payload, mark), p.format, func() { w.poisonAcked(mark) }, false}))
+	d.rest(d.radio.report(saying{p.path, fmt.Appendf(nil, p.payload, mark), p.format, func() { w.poisonAcked(mark) }}))
 	return true
 }
 
