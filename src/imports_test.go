@@ -19,6 +19,7 @@ const module = "coap-for-aws-iot/src/"
 var allowed = map[string][]string{
 	"cloudwatch":        {"sdk"},
 	"coap":              {},
+	"dataplane":         {},
 	"envelope":          {},
 	"environ":           {},
 	"local":             {},
@@ -28,13 +29,13 @@ var allowed = map[string][]string{
 	"udp":               {},
 	"device":            {"coap"},
 	"device/client":     {"coap", "device", "udp"},
-	"canary":            {"coap", "device", "device/client", "environ", "function", "metric"},
+	"canary":            {"coap", "dataplane", "device", "device/client", "environ", "function", "metric"},
 	"canary/lambda":     {"canary"},
 	"device/simulate":   {"device"},
 	"queue":             {"envelope", "sdk"},
 	"ingestor":          {"cloudwatch", "coap", "envelope", "environ", "metric", "queue", "udp"},
 	"ingestor/daemon":   {"ingestor", "queue"},
-	"processor":         {"envelope", "environ", "function", "metric", "queue"},
+	"processor":         {"dataplane", "envelope", "environ", "function", "metric", "queue"},
 	"processor/lambda":  {"processor", "queue"},
 	"replicator":        {"envelope", "environ", "function", "metric", "queue"},
 	"replicator/lambda": {"replicator", "queue"},
@@ -48,8 +49,8 @@ var allowed = map[string][]string{
 // Who may import which of the libraries that carry the product's weight. The replicator
 // knows the SDK's configuration, because it signs for two regions, and no service.
 var libraries = map[string][]string{
-	"github.com/aws/aws-sdk-go-v2":         {"canary", "cloudwatch", "function", "queue", "processor", "replicator", "sdk", "lab", "coapctl"},
-	"github.com/aws/aws-sdk-go-v2/service": {"canary", "cloudwatch", "queue", "processor", "lab", "coapctl"},
+	"github.com/aws/aws-sdk-go-v2":         {"canary", "cloudwatch", "dataplane", "function", "queue", "processor", "replicator", "sdk", "lab", "coapctl"},
+	"github.com/aws/aws-sdk-go-v2/service": {"canary", "cloudwatch", "dataplane", "queue", "processor", "lab", "coapctl"},
 	"github.com/aws/aws-lambda-go":         {"function", "queue", "processor", "replicator", "lab"},
 	"github.com/plgd-dev/go-coap":          {"coap", "ingestor", "device/client"},
 	"go.etcd.io/bbolt":                     {"local"},

@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/iot"
 	"github.com/aws/aws-sdk-go-v2/service/iotdataplane"
 	"github.com/aws/aws-sdk-go-v2/service/iotdataplane/types"
+
+	"coap-for-aws-iot/src/dataplane"
 )
 
 const (
@@ -23,45 +23,11 @@ const (
 
 // shadows reads what AWS IoT in the primary region shows. Its methods may be called
 // concurrently.
-type shadows struct {
-	config  aws.Config // signs for the primary region
-	control *iot.Client
-
-	mu   sync.Mutex // guards the following
-	data *iotdataplane.Client
-}
+type shadows struct{ data *dataplane.Finder }
 
 func newShadows(cfg Config, c aws.Config) *shadows {
 	c.Region = cfg.PrimaryRegion
-	s := &shadows{config: c, control: iot.NewFromConfig(c)}
-	if data := s.newData(cfg.IoTEndpoint); data.Options().BaseEndpoint != nil {
-		s.data = data
-	}
-	return s
-}
-
-func (s *shadows) newData(endpoint string) *iotdataplane.Client {
-	return iotdataplane.NewFromConfig(s.config, func(o *iotdataplane.Options) {
-		if endpoint != "" {
-			o.BaseEndpoint = &endpoint
-		}
-	})
-}
-
-// dataPlane returns the client of the data plane. If no endpoint is configured it asks for
-// the account's, once.
-func (s *shadows) dataPlane(ctx context.Context) (*iotdataplane.Client, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.data != nil {
-		return s.data, nil
-	}
-	out, err := s.control.DescribeEndpoint(ctx, &iot.DescribeEndpointInput{EndpointType: aws.String("iot:Data-ATS")})
-	if err != nil {
-		return nil, fmt.Errorf("ask for the IoT endpoint: %w", err)
-	}
-	s.data = s.newData("https://" + aws.ToString(out.EndpointAddress))
-	return s.data, nil
+	return &shadows{dataplane.New(c, cfg.IoTEndpoint)}
 }
 
 // wait returns nil as soon as the shadow of a thing shows a report with nonce, and an
@@ -96,7 +62,7 @@ var errNoShadow = errors.New("it has no shadow")
 func (s *shadows) read(ctx context.Context, thing string) (shown payload, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	client, err := s.dataPlane(ctx)
+	client, err := s.data.Client(ctx)
 	if err != nil {
 		return shown, err
 	}

@@ -5,8 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-
 	"coap-for-aws-iot/src/environ"
 )
 
@@ -35,35 +33,4 @@ func TestFromEnviron(t *testing.T) {
 			t.Errorf("%s: got %v, want %s", tt.name, err, tt.err)
 		}
 	}
-}
-
-// The endpoint of the data plane: configured, the SDK's own, or asked for once.
-func TestEndpoint(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
-		own := newIoT(Config{}, w.config)
-		if own.data == nil || *own.data.Options().BaseEndpoint != "http://local.test" {
-			t.Error("the SDK's endpoint is not used")
-		}
-		configured := newIoT(Config{IoTEndpoint: "http://configured.test"}, w.config)
-		if configured.data == nil || *configured.data.Options().BaseEndpoint != "http://configured.test" {
-			t.Error("the configured endpoint is not used")
-		}
-		c := w.config
-		c.BaseEndpoint = nil
-		asked := newIoT(Config{}, c)
-		if asked.data != nil {
-			t.Fatal("an endpoint is known without asking")
-		}
-		asked.control = w.iot
-		for range 2 {
-			data, err := asked.dataPlane(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := aws.ToString(data.Options().BaseEndpoint); !strings.HasPrefix(got, "https://") || len(got) < len("https://x") {
-				t.Errorf("endpoint %q", got)
-			}
-			asked.control = nil // the second time it is not asked again
-		}
-	})
 }

@@ -2,12 +2,12 @@ package processor
 
 import (
 	"context"
-	"fmt"
-	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iot"
 	"github.com/aws/aws-sdk-go-v2/service/iotdataplane"
+
+	"coap-for-aws-iot/src/dataplane"
 )
 
 // Calls in flight, of reads and of writes, and together no more than maxThings. One
@@ -26,26 +26,19 @@ type iotClient struct {
 	registry  *service
 	publishes *service
 	control   *iot.Client
-	config    aws.Config
-
-	mu   sync.Mutex // guards the following
-	data *iotdataplane.Client
+	data      *dataplane.Finder
 }
 
 func newIoT(cfg Config, c aws.Config) *iotClient {
-	i := &iotClient{
+	c.Retryer = func() aws.Retryer { return aws.NopRetryer{} } // see service
+	return &iotClient{
 		reads:     newService("read shadow", maxShadowCalls),
 		writes:    newService("write shadow", maxShadowCalls),
 		registry:  newService("registry", maxRegistryCalls),
 		publishes: newService("publish", maxShadowCalls),
-		config:    c,
-		control:   iot.NewFromConfig(c, func(o *iot.Options) { o.Retryer = aws.NopRetryer{} }),
+		control:   iot.NewFromConfig(c),
+		data:      dataplane.New(c, cfg.IoTEndpoint),
 	}
-	data := i.newData(cfg.IoTEndpoint)
-	if data.Options().BaseEndpoint != nil {
-		i.data = data
-	}
-	return i
 }
 
 // services returns the parts of AWS IoT that are called.
@@ -53,36 +46,11 @@ func (i *iotClient) services() []*service {
 	return []*service{i.reads, i.writes, i.registry, i.publishes}
 }
 
-func (i *iotClient) newData(endpoint string) *iotdataplane.Client {
-	return iotdataplane.NewFromConfig(i.config, func(o *iotdataplane.Options) {
-		o.Retryer = aws.NopRetryer{}
-		if endpoint != "" {
-			o.BaseEndpoint = &endpoint
-		}
-	})
-}
-
-// dataPlane returns the client of the data plane. If no endpoint is configured it
-// asks for the account's, once.
-func (i *iotClient) dataPlane(ctx context.Context) (*iotdataplane.Client, error) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.data != nil {
-		return i.data, nil
-	}
-	out, err := i.control.DescribeEndpoint(ctx, &iot.DescribeEndpointInput{EndpointType: aws.String("iot:Data-ATS")})
-	if err != nil {
-		return nil, fmt.Errorf("ask for the IoT endpoint: %w", err)
-	}
-	i.data = i.newData("https://" + aws.ToString(out.EndpointAddress))
-	return i.data, nil
-}
-
 // getShadow returns the shadow document of a thing. The error may be a
 // ResourceNotFoundException.
 func (i *iotClient) getShadow(ctx context.Context, thing string) (document []byte, err error) {
 	err = i.reads.do(ctx, func(ctx context.Context) error {
-		client, err := i.dataPlane(ctx)
+		client, err := i.data.Client(ctx)
 		if err != nil {
 			return err
 		}
@@ -99,7 +67,7 @@ func (i *iotClient) getShadow(ctx context.Context, thing string) (document []byt
 // unknown after an error that is none of AWS IoT's answers.
 func (i *iotClient) updateShadow(ctx context.Context, thing string, request []byte) (version int64, err error) {
 	err = i.writes.do(ctx, func(ctx context.Context) error {
-		client, err := i.dataPlane(ctx)
+		client, err := i.data.Client(ctx)
 		if err != nil {
 			return err
 		}

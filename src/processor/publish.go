@@ -88,7 +88,7 @@ func (r *report) published() []byte {
 // publish publishes a message, QoS 1: AWS IoT has it when this returns nil.
 func (i *iotClient) publish(ctx context.Context, topic string, payload []byte) error {
 	return i.publishes.do(ctx, func(ctx context.Context) error {
-		client, err := i.dataPlane(ctx)
+		client, err := i.data.Client(ctx)
 		if err != nil {
 			return err
 		}
