@@ -24,16 +24,16 @@ import (
 // Each event costs one PutLogEvents; a stream that is missing is created when that says
 // so. The group is not: whoever made the role that may write to it made it too.
 func Open(ctx context.Context, region, group, stream string) (Put, error) {
-	cfg, err := sdk.Load(ctx, config.WithRegion(region))
+	// CloudWatch closes idle connections after a minute or so: what is kept for less is
+	// not found broken.
+	connections := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+		t.MaxIdleConnsPerHost = 1
+		t.IdleConnTimeout = 30 * time.Second
+	})
+	cfg, err := sdk.Load(ctx, config.WithRegion(region), config.WithHTTPClient(connections))
 	if err != nil {
 		return nil, err
 	}
-	// CloudWatch closes idle connections after a minute or so: what is kept for less is
-	// not found broken.
-	cfg.HTTPClient = sdk.Keep(awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
-		t.MaxIdleConnsPerHost = 1
-		t.IdleConnTimeout = 30 * time.Second
-	}))
 	client := cloudwatchlogs.NewFromConfig(cfg, func(o *cloudwatchlogs.Options) { o.Retryer = aws.NopRetryer{} })
 	return func(ctx context.Context, events []Event) (rejected int, err error) {
 		rejected, err = putEvents(ctx, client, group, stream, events)

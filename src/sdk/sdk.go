@@ -19,13 +19,15 @@ import (
 const idleMost = 128
 
 // Load returns what the SDK finds in the environment and in its files: credentials, region,
-// endpoints. It makes no call.
+// endpoints. An option may replace the HTTP client; AWS_CA_BUNDLE holds for it, too, if it
+// is one of the SDK's BuildableClients. Load makes no call.
 func Load(ctx context.Context, options ...func(*config.LoadOptions) error) (aws.Config, error) {
 	client := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
 		t.MaxIdleConnsPerHost = idleMost
 		t.IdleConnTimeout = 5 * time.Minute
 	})
-	cfg, err := config.LoadDefaultConfig(ctx, append(options, config.WithHTTPClient(client))...)
+	defaults := []func(*config.LoadOptions) error{config.WithHTTPClient(client)}
+	cfg, err := config.LoadDefaultConfig(ctx, append(defaults, options...)...)
 	if err != nil {
 		return aws.Config{}, fmt.Errorf("load the AWS configuration: %w", err)
 	}
