@@ -14,7 +14,7 @@ output "c_header" {
 }
 
 output "drill" {
-  description = "What coapctl drill --against reads: terraform output -raw drill."
+  description = "What a drill has to know, as JSON: terraform output -raw drill."
   value       = module.firmware.drill
 }
 

@@ -37,7 +37,7 @@ output "c_header" {
 }
 
 output "drill" {
-  description = "Endpoints, queues and functions as JSON, for coapctl drill --against."
+  description = "Endpoints, queues and functions as JSON, for drills."
   value = jsonencode({
     endpoints = [for e in local.endpoints : { name = e.name, region = e.region, address = e.address }]
     queues    = var.queues

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/fxamacker/cbor/v2"
+
+	"coap-for-aws-iot/src/coap"
 )
 
 // text is a payload as the user has given it.
@@ -19,14 +21,18 @@ type text struct {
 	raw   bool // from stdin: sent as it is
 }
 
-// readText returns a payload that was typed; "-" means all of in.
+// readText returns a payload that was typed; "-" means all of in, of which no more is read
+// than shows that it is too much.
 func readText(typed string, in io.Reader) (text, error) {
 	if typed != "-" {
 		return text{bytes: []byte(typed)}, nil
 	}
-	b, err := io.ReadAll(in)
+	b, err := io.ReadAll(io.LimitReader(in, coap.MaxPayload+1))
 	if err != nil {
 		return text{}, fmt.Errorf("read the payload from stdin: %w", err)
+	}
+	if len(b) > coap.MaxPayload {
+		return text{}, fmt.Errorf("stdin has more than %d bytes: a report is one datagram of at most %d bytes, its payload at most %d", coap.MaxPayload, coap.MaxDatagram, coap.MaxPayload)
 	}
 	return text{bytes: b, raw: true}, nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/hex"
+	"io"
 	"strings"
 	"testing"
 )
@@ -54,6 +55,23 @@ func TestEncodePayload(t *testing.T) {
 	} {
 		if _, _, err := (text{bytes: []byte(tt.typed)}).encode(1, tt.format); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s --format %s: %v, want %s", tt.typed, tt.format, err, tt.want)
+		}
+	}
+}
+
+// endless is an in that never ends.
+type endless struct{}
+
+func (endless) Read(b []byte) (int, error) { return len(b), nil }
+
+// TestStdinIsBounded: coapctl send th/a1 - < /dev/zero must not take all memory there is.
+func TestStdinIsBounded(t *testing.T) {
+	if text, err := readText("-", strings.NewReader(strings.Repeat("x", 1024))); err != nil || len(text.bytes) != 1024 {
+		t.Errorf("1024 bytes: %d, %v", len(text.bytes), err)
+	}
+	for name, in := range map[string]io.Reader{"1025 bytes": strings.NewReader(strings.Repeat("x", 1025)), "endless": endless{}} {
+		if _, err := readText("-", in); err == nil || !strings.HasPrefix(err.Error(), "stdin has more than 1024 bytes: ") {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -403,7 +403,7 @@ func TestNoMemory(t *testing.T) {
 		want   string
 	}{
 		{filepath.Join(dir, "no", "folder"), stores, "--state: open "},
-		{dir, stores, "read the device's memory: "},
+		{dir, stores, " is no regular file: "},
 		{filepath.Join(gone, "state"), vanishes, "save the device's memory: "},
 	} {
 		synctest.Test(t, func(t *testing.T) {

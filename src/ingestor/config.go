@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"coap-for-aws-iot/src/envelope"
 	"coap-for-aws-iot/src/environ"
 	"coap-for-aws-iot/src/queue"
 )
@@ -59,6 +60,18 @@ func FromEnviron(e *environ.Environ) Config {
 	host, _, err := net.SplitHostPort(c.Admin)
 	if addr, parseErr := netip.ParseAddr(host); err != nil || parseErr != nil || !addr.IsLoopback() {
 		e.Fault("COAP_ADMIN", "a loopback address and port, such as 127.0.0.1:9683: it has no authentication")
+	}
+	for _, address := range c.Listen {
+		if _, _, err := net.SplitHostPort(address); err != nil {
+			e.Fault("COAP_LISTEN", "UDP addresses, separated by commas, such as :5683")
+			break
+		}
+	}
+	for _, name := range c.AllowedTypes {
+		if !envelope.ValidName(name) {
+			e.Fault("COAP_ALLOWED_TYPES", "thing types, separated by commas")
+			break
+		}
 	}
 	c.readFallback(e)
 	return c

@@ -21,13 +21,13 @@ func TestConfig(t *testing.T) {
 }
 
 func TestConfigFaults(t *testing.T) {
-	e := environ.New([]string{"COAP_LINGER=1h", "COAP_ADMIN=0.0.0.0:9683", "COAP_LISTN=:5683"})
+	e := environ.New([]string{"COAP_LINGER=1h", "COAP_ADMIN=0.0.0.0:9683", "COAP_LISTEN=:5683,5684", "COAP_ALLOWED_TYPES=th,a b", "COAP_LISTN=:5683"})
 	FromEnviron(e)
 	err := e.ErrStrict()
 	if err == nil {
 		t.Fatal("no fault")
 	}
-	for _, want := range []string{"COAP_NAME is not set", "AWS_REGION is not set", "COAP_QUEUE_URL is not set", `COAP_LINGER="1h"`, `COAP_ADMIN="0.0.0.0:9683"`, "COAP_LISTN is not a variable"} {
+	for _, want := range []string{"COAP_NAME is not set", "AWS_REGION is not set", "COAP_QUEUE_URL is not set", `COAP_LINGER="1h"`, `COAP_ADMIN="0.0.0.0:9683"`, `COAP_LISTEN=":5683,5684"`, `COAP_ALLOWED_TYPES="th,a b"`, "COAP_LISTN is not a variable"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not among the faults:\n%v", want, err)
 		}

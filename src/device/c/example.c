@@ -64,7 +64,8 @@ static size_t request(uint8_t *to, const dp_output *o, char **words)
 	at = option(at, &last, 15, query, (size_t)sprintf(query, "s=%lx", (unsigned long)o->seq)); /* Uri-Query */
 	if (o->no_response)
 		at = option(at, &last, 258, "\x1a", 1);             /* No-Response: 26 */
-	*at++ = 0xff;
+	if (words[2][0] != '\0')
+		*at++ = 0xff; /* nothing may follow the marker but a payload */
 	return (size_t)((uint8_t *)memcpy(at, words[2], strlen(words[2])) + strlen(words[2]) - to);
 }
 
@@ -146,6 +147,8 @@ int main(int argc, char **argv)
 		endpoint[config.addresses].sin_family = AF_INET;
 		endpoint[config.addresses].sin_port = htons((uint16_t)atoi(argv[5]));
 		endpoint[config.addresses].sin_addr.s_addr = inet_addr(argv[6 + config.addresses]);
+		if (endpoint[config.addresses].sin_addr.s_addr == INADDR_NONE)
+			return fprintf(stderr, "%s is no IPv4 address\n", argv[6 + config.addresses]), 2;
 	}
 	if ((f = fopen(argv[1], "rb")) != NULL && (fread(&kept, sizeof kept, 1, f) != 1 || fclose(f) != 0))
 		return perror(argv[1]), 1;

@@ -2,6 +2,7 @@ package client
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -22,8 +23,12 @@ type File struct {
 // OpenFile takes the file with this name for this process until Close, or returns
 // ErrInUse. The lock is the system's, on an empty file beside it (name + ".lock"), which
 // stays: a process that is killed lets go, and the file of a lock that goes away could
-// be locked twice. Neither file has to exist.
+// be locked twice. Neither file has to exist. What is there and is no regular file, such as
+// a device or a folder, is refused: a Save would put a file in its place.
 func OpenFile(name string) (*File, error) {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no regular file: name one, or one that is not there yet", name)
+	}
 	f := &File{name: name, lock: flock.New(name + ".lock")}
 	switch locked, err := f.lock.TryLock(); {
 	case err != nil:

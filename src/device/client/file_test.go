@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,8 +52,25 @@ func TestFile(t *testing.T) {
 	if _, err := OpenFile(filepath.Join(dir, "none", "device")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("in a folder that is not there: %v", err)
 	}
-	if _, err := openFile(t, dir).Load(); err == nil {
-		t.Error("loaded a folder")
+}
+
+// TestFileIsRegular: a Save renames a file to the name, which would replace a device such
+// as /dev/null on the whole machine.
+func TestFileIsRegular(t *testing.T) {
+	dir := t.TempDir()
+	socket := filepath.Join(dir, "socket")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for _, name := range []string{dir, socket} {
+		if f, err := OpenFile(name); err == nil || errors.Is(err, ErrInUse) {
+			t.Errorf("opened %s: %v, %v", name, f, err)
+		}
+		if _, err := os.Stat(name + ".lock"); err == nil {
+			t.Errorf("left a lock beside %s", name)
+		}
 	}
 }
 
