@@ -142,7 +142,7 @@ variable "canaries" {
 }
 
 variable "create_per_minute" {
-  description = "Things that may be added per minute and container, as a bound on what forged reports can cost. What is beyond it goes to the dead-letter queue and can be redriven. 0: no bound."
+  description = "Things that may be added per minute and container, as a bound on what forged reports can cost. As many again are only looked for: what exists costs nothing. What is beyond that goes to the dead-letter queue and can be redriven. 0: no bound."
   type        = number
   default     = 600
 
