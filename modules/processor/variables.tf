@@ -95,6 +95,13 @@ variable "batch_size" {
     condition     = var.batch_size <= 10 || var.batching_window >= 1
     error_message = "batch_size: above 10 needs a batching_window of 1 s or more."
   }
+
+  # An event of 6 MB takes 81 MB of heap at the worst and the cache 64 MiB (src/processor,
+  # Processor); Go's collector lets the heap grow to twice that.
+  validation {
+    condition     = var.batch_size <= 10 || var.memory >= 512
+    error_message = "batch_size: above 10 needs a memory of 512 MiB or more, or events that were made to be costly end the function."
+  }
 }
 
 variable "batching_window" {
