@@ -199,7 +199,6 @@ func (p *Processor) refuse(ctx context.Context, thing string, reports []*report,
 		return
 	}
 	for _, r := range rest {
-		r.sent = false
 		p.applyReports(ctx, thing, []*report{r})
 	}
 }

@@ -150,6 +150,31 @@ func TestConflicts(t *testing.T) {
 	})
 }
 
+// Against somebody who never stops writing the shadow a write is tried so often, with
+// pauses between, and then its report is sent again.
+func TestConflictsWithoutEnd(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.send(says(bubbleTime, `{"t":0}`))
+		w.run()
+		w.counts()
+		end := w.fault(local.Fault{Operation: "UpdateThingShadow", Kind: local.Error, Code: "ConflictException", Status: 409})
+		w.send(says(bubbleTime+1, `{"t":1}`))
+		start := time.Now()
+		w.run()
+		// Seven pauses of 20 ms, doubling to 1.28 s, at most.
+		if took := time.Since(start); took < 10*time.Millisecond || took > 2540*time.Millisecond {
+			t.Errorf("took %v", took)
+		}
+		if counts := w.counts(); counts[metric.Conflicts] != maxConflicts || counts[metric.Resent] != 1 {
+			t.Errorf("counts %v", counts)
+		}
+		end()
+		time.Sleep(6 * time.Second)
+		w.run()
+		w.expect("a1", `{"t":1}`)
+	})
+}
+
 // What is remembered of a shadow refuses nothing, not even if the shadow cannot be
 // read just then.
 func TestRefusalNeedsAFreshRead(t *testing.T) {
