@@ -3,6 +3,8 @@ package processor
 import (
 	"context"
 	"errors"
+	"strconv"
+
 	"strings"
 	"time"
 
@@ -71,11 +73,12 @@ func (p *Processor) publishAll(ctx context.Context, late <-chan time.Time, thing
 // errUnpublished is why a report is sent again that nothing is wrong with.
 var errUnpublished = errors.New("publish: the time was over before its turn")
 
-// published is what is published of a report. docs/order.md describes it.
+// published is what is published of a report. docs/order.md describes it. The device's
+// number is text: most who read JSON read numbers as floats, of 53 bits.
 func (r *report) published() []byte {
 	message := map[string]any{"type": r.kind, "id": r.thing, "at": r.key.time, "reported": r.values}
 	if r.key.numbered {
-		message["s"] = r.key.seq
+		message["s"] = strconv.FormatUint(r.key.seq, 16)
 	}
 	return appendJSON(nil, message)
 }
