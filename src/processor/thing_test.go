@@ -251,6 +251,25 @@ func TestTooLarge(t *testing.T) {
 	})
 }
 
+// What docs/order.md promises: so many bytes of fields fit, however far apart they were set
+// and however much the bookkeeping has to say about that.
+func TestFieldsThatAlwaysFit(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		const bytes = 5900
+		for i := range maxFields {
+			r := says(bubbleTime+int64(i)*5*hour-14*day, fmt.Sprintf(`{"field-%02d":%q}`, i, strings.Repeat("x", bytes/maxFields-len(`"field-00":"",`))))
+			r.Type = strings.Repeat("t", 128)
+			r.Seq, r.Numbered = uint64(i)<<57, true
+			w.send(r)
+		}
+		w.run()
+		w.expectDead("")
+		if got := len(w.reported("a1")); got < bytes-maxFields || got > bytes+2 {
+			t.Errorf("%d bytes of fields", got)
+		}
+	})
+}
+
 // Believed only after a fresh read: what the processor remembers is out of date, and
 // there is room.
 func TestRefusalIsBelievedAfterAFreshRead(t *testing.T) {
