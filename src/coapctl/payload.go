@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
 
 	"github.com/fxamacker/cbor/v2"
 
@@ -45,7 +44,8 @@ const (
 	appCBOR     = 60
 )
 
-// encode returns the bytes of the nth payload and their Content-Format.
+// encode returns the bytes of the nth payload and their Content-Format. The error is of what
+// was typed.
 func (t text) encode(n int, format string) ([]byte, int, error) {
 	payload := t.bytes
 	if !t.raw {
@@ -53,10 +53,14 @@ func (t text) encode(n int, format string) ([]byte, int, error) {
 	}
 	switch format {
 	case "":
-		if json.Valid(payload) && strings.ContainsAny(string(payload[:1]), "{[") {
-			return payload, appJSON, nil
+		// What begins so is JSON to the processor as well, whatever it is after that.
+		if start := bytes.TrimLeft(payload, " \t\r\n"); len(start) == 0 || start[0] != '{' && start[0] != '[' {
+			return payload, textPlain, nil
 		}
-		return payload, textPlain, nil
+		if !json.Valid(payload) {
+			return nil, 0, errors.New("the payload begins like JSON and is none, so it would become a dead letter: quote it for the shell, as in '{\"t\":21.5}'; --format text sends it as it is")
+		}
+		return payload, appJSON, nil
 	case "json":
 		if !json.Valid(payload) {
 			return nil, 0, errors.New("the payload is not JSON: quote it as in '{\"t\":21.5}', or choose another --format")
