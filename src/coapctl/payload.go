@@ -31,7 +31,7 @@ func readText(typed string, in io.Reader) (text, error) {
 		return text{}, fmt.Errorf("read the payload from stdin: %w", err)
 	}
 	if len(b) > coap.MaxPayload {
-		return text{}, fmt.Errorf("stdin has more than %d bytes: a report is one datagram of at most %d bytes, its payload at most %d", coap.MaxPayload, coap.MaxDatagram, coap.MaxPayload)
+		return text{}, usagef("stdin has more than %d bytes: a report is one datagram of at most %d bytes, its payload at most %d", coap.MaxPayload, coap.MaxDatagram, coap.MaxPayload)
 	}
 	return text{bytes: b, raw: true}, nil
 }
