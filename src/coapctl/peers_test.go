@@ -210,6 +210,7 @@ func TestPeers(t *testing.T) {
 		t.Skip("needs the lab's ports: make peers")
 	}
 	need(t, "coap-client-notls", "apt-get install libcoap3-bin")
+	need(t, "curl", "apt-get install curl")
 	need(t, "node", "install Node.js 20 or later")
 	need(t, "npm", "install npm")
 	need(t, "aws", "install the AWS command line")
