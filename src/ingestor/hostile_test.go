@@ -141,8 +141,6 @@ func checkAnswer(t *testing.T, row hostileRow, answers [][]byte) {
 	switch {
 	case want == "reset":
 		kind, code = message.Reset, "0.00"
-	case want == "empty-ack":
-		code = "0.00"
 	case request.Type == message.NonConfirmable:
 		kind = message.NonConfirmable
 	}

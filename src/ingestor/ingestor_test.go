@@ -60,6 +60,8 @@ func TestAnswers(t *testing.T) {
 		{"no payload", con(1, "th/a1", ""), []string{changed}, 1},
 		{"No-Response, NON: nothing (RFC 7967, section 2)", non(1, "th/a1!\x02", "x"), nil, 1},
 		{"No-Response, CON: an empty ACK", con(1, "th/a1!\x02", "x"), []string{"ACK 0.00 mid=0001"}, 1},
+		{"No-Response, CON, refused: what a NON is not told", con(1, "th!\x1a", "x"), []string{"ACK 4.04 mid=0001 token=a1b2"}, 0},
+		{"No-Response, NON, refused", non(1, "th!\x1a", "x"), nil, 0},
 		{"core", request(message.Confirmable, codes.GET, 1, ".well-known/core", ""), []string{"ACK 2.05 mid=0001 token=a1b2 ContentFormat=28"}, 0},
 		{"health", request(message.Confirmable, codes.GET, 1, "health", ""), []string{"ACK 2.05 mid=0001 token=a1b2"}, 0},
 		{"POST to health", con(1, "health", "x"), []string{"ACK 4.05 mid=0001 token=a1b2"}, 0},
@@ -124,6 +126,46 @@ func TestFastNo(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// No-Response does not turn a failure into an empty ACK, which is what a stored report gets.
+func TestFailureIsNotAcknowledged(t *testing.T) {
+	for _, mask := range []string{"\x10", "\x1a"} {
+		for _, tt := range []struct {
+			name   string
+			config func(*Config)
+			before func(*world)
+		}{
+			{"SQS is down", nil, func(w *world) { w.sqs.set(func(f *fakeSQS) { f.before = errors.New("down") }) }},
+			{"SQS hangs", nil, func(w *world) { w.sqs.set(func(f *fakeSQS) { f.delay = time.Hour }) }},
+			{"no clock", func(c *Config) { c.RequireClock, c.Clock.Synchronised = true, func() bool { return false } }, func(*world) {}},
+			{"stopping", nil, func(w *world) {
+				w.sqs.set(func(f *fakeSQS) { f.delay = 500 * time.Millisecond })
+				w.device.send(con(9, "th/a1!\x1a", "taken"))
+				synctest.Wait()
+				w.stop()
+				synctest.Wait()
+			}},
+		} {
+			t.Run(fmt.Sprintf("%s, mask %x", tt.name, mask), func(t *testing.T) {
+				inWorld(t, tt.config, func(w *world) {
+					tt.before(w)
+					w.device.send(con(1, "th/a1!"+mask, "x"))
+					w.device.send(non(2, "th/a1!"+mask, "x"))
+					time.Sleep(2 * time.Second)
+					var got []string
+					for _, a := range w.device.take() {
+						if a.text != "ACK 0.00 mid=0009" {
+							got = append(got, a.text)
+						}
+					}
+					if !slices.Equal(got, []string{"ACK 5.03 mid=0001 token=a1b2 Max-Age"}) {
+						t.Errorf("got %q, want 5.03 for the CON and silence for the NON", got)
+					}
+				})
+			})
+		}
 	}
 }
 
