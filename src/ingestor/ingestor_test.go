@@ -235,6 +235,44 @@ func TestDuplicates(t *testing.T) {
 	})
 }
 
+// What is stored stays stored: its duplicate hears so also when nothing new is taken (RFC
+// 7252, section 4.5).
+func TestDuplicateOfTheStored(t *testing.T) {
+	var unset atomic.Bool
+	inWorld(t, func(c *Config) { c.RequireClock, c.Clock.Synchronised = true, func() bool { return !unset.Load() } }, func(w *world) {
+		first := con(1, "th/a1", "x")
+		w.device.send(first)
+		time.Sleep(time.Second)
+		w.device.expect(t, "at first", changed)
+		unset.Store(true)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		w.device.send(first)
+		w.device.expect(t, "without a clock", changed)
+		w.device.send(con(2, "th/a1", "y"))
+		w.device.expect(t, "what is new", "ACK 5.03 mid=0002 token=a1b2 Max-Age")
+		unset.Store(false)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		w.sqs.set(func(f *fakeSQS) { f.delay = 500 * time.Millisecond })
+		w.device.send(con(2, "th/a1", "y"))
+		synctest.Wait()
+		w.stop()
+		synctest.Wait()
+		w.device.send(first)
+		w.device.expect(t, "while it stops", changed)
+		w.device.send(con(2, "th/a1", "y"))
+		w.device.expect(t, "what is on its way while it stops")
+		w.device.send(con(3, "th/a1", "z"))
+		w.device.expect(t, "what is new while it stops", "ACK 5.03 mid=0003 token=a1b2 Max-Age")
+		<-w.ended
+		w.device.expect(t, "what was on its way", "ACK 2.04 mid=0002 token=a1b2")
+		if d, r := w.counter("coap_duplicates_total", ""), w.counter("coap_refused_total", "not-ready"); d != 3 || r != 2 {
+			t.Errorf("%v duplicates and %v refused, want 3 and 2", d, r)
+		}
+	})
+}
+
 // A retransmission after a failure is a new attempt.
 func TestFailureIsForgotten(t *testing.T) {
 	inWorld(t, nil, func(w *world) {

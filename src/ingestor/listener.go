@@ -114,24 +114,30 @@ func (l *listener) answer(p *udp.Packet, response coap.Response) {
 
 // accept turns the request into a report for the sender, unless it is a duplicate: a
 // CON hears the same answer again once there is one, a NON nothing (RFC 7252, section
-// 4.5).
+// 4.5), also while new reports are refused.
 func (l *listener) accept(p *udp.Packet, now time.Time, wall int64) {
 	in, r := l.in, &l.request
-	if !in.health.ready() {
-		l.answer(p, unavailable())
-		in.metrics.refuse(reasonNotReady)
-		return
-	}
 	t := in.dedup.ticket(p.Peer, r.MessageID, p.Buf)
-	switch in.dedup.begin(t, now) {
-	case stored:
+	ready := in.health.ready()
+	var known state
+	if ready {
+		known = in.dedup.begin(t, now)
+	} else {
+		known = in.dedup.look(t, now)
+	}
+	switch {
+	case known == stored:
 		in.metrics.duplicates.Inc()
 		if r.Confirmable {
 			l.answer(p, coap.Response{Code: codes.Changed})
 		}
 		return
-	case pending:
+	case known == pending:
 		in.metrics.duplicates.Inc()
+		return
+	case !ready:
+		in.metrics.refuse(reasonNotReady)
+		l.answer(p, unavailable())
 		return
 	}
 	path := r.Path()
