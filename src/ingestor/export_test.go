@@ -104,7 +104,7 @@ func TestLogGroup(t *testing.T) {
 		ok     bool
 	}{
 		{"served", "127.0.0.1:0", []string{"listening", "stopping", "stopped"}, true},
-		{"could not start", "192.0.2.1:1", []string{"the ingestor cannot start"}, false},
+		{"could not start", "192.0.2.1:1", []string{"the ingestor ends"}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := cfg

@@ -11,6 +11,7 @@ package ingestor
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -72,15 +73,23 @@ func New(cfg Config, sockets []udp.Socket, q, fallback *queue.Queue, log *slog.L
 // at any time.
 func (in *Ingestor) Stats() queue.Stats { return in.sender.Stats() }
 
-// Run serves until ctx is done, then drains within confirmWithin: new messages are
-// told 5.03, what was accepted is stored, its acknowledgements leave, the sockets
-// close. It is called once.
-func (in *Ingestor) Run(ctx context.Context) {
+// Run serves until ctx is done or a socket cannot be read any more, which is the error;
+// then it drains within confirmWithin: new messages are told 5.03, what was accepted is
+// stored, its acknowledgements leave, the sockets close. It is called once.
+func (in *Ingestor) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	broken := make(chan error, len(in.listeners))
 	in.checkClock() // before the first datagram, which may be waiting already
 	var sending, reading, writing sync.WaitGroup
 	sending.Go(func() { in.sender.Run(ctx) })
 	for _, l := range in.listeners {
-		reading.Go(l.read)
+		reading.Go(func() {
+			if err := l.read(); err != nil {
+				broken <- err
+				stop()
+			}
+		})
 		writing.Go(l.write)
 	}
 	in.tick(ctx)
@@ -95,6 +104,12 @@ func (in *Ingestor) Run(ctx context.Context) {
 		l.socket.Close()
 	}
 	reading.Wait()
+	select {
+	case err := <-broken:
+		return fmt.Errorf("a socket is broken: %w", err)
+	default:
+		return nil
+	}
 }
 
 // tick does what is to be done once a second, until ctx is done.

@@ -3,6 +3,9 @@ package ingestor
 import (
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -342,6 +345,77 @@ func TestDrain(t *testing.T) {
 			t.Errorf("stored %q", got)
 		}
 	})
+}
+
+// A breaking socket can be read until it breaks; what was asked by then can be answered.
+type breaking struct {
+	udp.Socket
+	broken chan struct{}
+}
+
+func (b breaking) ReadBatch(packets []udp.Packet) (int, error) {
+	type result struct {
+		n   int
+		err error
+	}
+	read := make(chan result, 1)
+	go func() {
+		n, err := b.Socket.ReadBatch(packets)
+		read <- result{n, err}
+	}()
+	select {
+	case r := <-read:
+		return r.n, r.err
+	case <-b.broken:
+		return 0, errors.New("read from 192.0.2.1:5683: bad file descriptor")
+	}
+}
+
+// An ingestor that cannot hear any more ends, to be started anew, and keeps its promises
+// before it does.
+func TestBrokenSocket(t *testing.T) {
+	broken := make(chan struct{})
+	wrap := func(s udp.Socket) udp.Socket { broken = make(chan struct{}); return breaking{s, broken} }
+	inWorldLike(t, world{wrap: wrap}, nil, func(w *world) {
+		w.sqs.set(func(f *fakeSQS) { f.delay = 200 * time.Millisecond })
+		w.device.send(con(1, "th/a1", "x"))
+		synctest.Wait()
+		close(broken)
+		synctest.Wait()
+		if w.in.health.problem(time.Now()) == nil {
+			t.Error("it is deaf, and healthy")
+		}
+		time.Sleep(confirmWithin)
+		synctest.Wait()
+		select {
+		case <-w.ended:
+			if w.err == nil || !strings.Contains(w.err.Error(), "bad file descriptor") {
+				t.Errorf("it ended with %v", w.err)
+			}
+		default:
+			t.Fatal("it goes on")
+		}
+		w.device.expect(t, "what was taken", changed)
+	})
+}
+
+// Then the daemon ends, too, with what makes its service manager start it again.
+func TestOperateABrokenSocket(t *testing.T) {
+	admin, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket, err := udp.NewNetwork(nil).Listen(endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := make(chan struct{})
+	close(broken)
+	cfg := Config{DedupMiB: 1, Clock: Clock{Now: time.Now, Synchronised: func() bool { return true }}}
+	in := New(cfg, []udp.Socket{breaking{socket, broken}}, nil, nil, slog.New(slog.NewJSONHandler(io.Discard, nil)))
+	if err := operate(t.Context(), in, admin, nil); err == nil {
+		t.Error("no error")
+	}
 }
 
 // What the sender has no room for is refused at once and forgotten at once.

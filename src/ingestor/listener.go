@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/plgd-dev/go-coap/v3/message/codes"
@@ -24,6 +25,8 @@ const batch = 64
 type listener struct {
 	in     *Ingestor
 	socket udp.Socket
+
+	handled atomic.Uint64 // datagrams
 
 	// owned by read
 	request coap.Request
@@ -56,25 +59,26 @@ func newListener(in *Ingestor, socket udp.Socket) *listener {
 	}
 }
 
-// read handles datagrams until the socket is closed.
-func (l *listener) read() {
+// read handles datagrams until the socket is closed. An error means that it is broken.
+func (l *listener) read() error {
 	packets := make([]udp.Packet, batch)
 	for i := range packets {
 		packets[i].Buf = make([]byte, coap.MaxDatagram+1) // one more, to see that a datagram is too long
 	}
 	for {
 		n, err := l.socket.ReadBatch(packets)
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
 		if err != nil {
-			if !errors.Is(err, net.ErrClosed) {
-				l.in.log.Error("the socket cannot be read: restart the ingestor", "error", err)
-			}
-			return
+			return err
 		}
 		now, wall := time.Now(), l.in.cfg.Clock.Now().UnixMilli()
 		for i := range packets[:n] {
 			l.handle(&packets[i], now, wall)
 		}
 		l.flush(&l.out)
+		l.handled.Add(uint64(n))
 	}
 }
 
