@@ -123,6 +123,7 @@ func (in *Ingestor) tick(ctx context.Context) {
 		case now := <-ticker.C:
 			in.checkClock()
 			in.dedup.sweep(now)
+			in.health.calm(now)
 		}
 	}
 }

@@ -310,8 +310,13 @@ func TestHealthFollowsTheQueue(t *testing.T) {
 		post(12)
 		w.device.send(get)
 		w.device.expect(t, "the queue is back", "ACK 2.05 mid=0001 token=a1b2")
-		w.sqs.set(func(f *fakeSQS) { f.before = errors.New("down") })
+		time.Sleep(calmFor + time.Second)
+		w.sqs.set(func(f *fakeSQS) { f.before, f.refuse = nil, "x" })
 		post(13)
+		w.device.send(get)
+		w.device.expect(t, "the queue refuses a report for what it holds", "ACK 2.05 mid=0001 token=a1b2")
+		w.sqs.set(func(f *fakeSQS) { f.before, f.refuse = errors.New("down"), "" })
+		post(14)
 		time.Sleep(sickFor)
 		w.device.send(get)
 		w.device.expect(t, "nobody knows any more", "ACK 2.05 mid=0001 token=a1b2")
@@ -320,6 +325,39 @@ func TestHealthFollowsTheQueue(t *testing.T) {
 		}
 		if n := strings.Count(w.log.String(), "confirms again"); n != 1 {
 			t.Errorf("%d lines about the recovery, want one:\n%s", n, w.log)
+		}
+	})
+}
+
+// A queue that fails now and then is one outage in the log, until it has confirmed for ten
+// seconds; devices and /health hear the truth of each moment.
+func TestFlappingQueue(t *testing.T) {
+	inWorld(t, nil, func(w *world) {
+		const minute = 60
+		for mid := range uint16(10 * minute) {
+			var down error
+			if mid%2 == 0 {
+				down = errors.New("down")
+			}
+			w.sqs.set(func(f *fakeSQS) { f.before = down })
+			w.device.send(con(mid, "th/a1", "x"))
+			time.Sleep(100 * time.Millisecond)
+			w.device.take()
+			if problem := w.in.health.problem(time.Now()); (problem != nil) != (down != nil) {
+				t.Fatalf("report %d: health is %v, want %v", mid, problem, down)
+			}
+		}
+		if lines := w.log.String(); strings.Count(lines, "\n") != 1 || !strings.Contains(lines, "does not confirm") {
+			t.Errorf("after a minute: %s", lines)
+		}
+		time.Sleep(calmFor - 2*time.Second)
+		if strings.Contains(w.log.String(), "confirms again") {
+			t.Error("it is well, after eight seconds")
+		}
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		if lines := w.log.String(); strings.Count(lines, "\n") != 2 || !strings.Contains(lines, `confirms again","after":"59.9s"`) {
+			t.Errorf("after the recovery: %s", lines)
 		}
 	})
 }
