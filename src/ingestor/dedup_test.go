@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -115,6 +116,35 @@ func TestDedupFromTheFuture(t *testing.T) {
 	if got := d.look(ticket, at); got != stored {
 		t.Errorf("after a sweep that is behind it is %v, want stored", got)
 	}
+}
+
+// An ingestor at rest forgets.
+func TestIngestorSweeps(t *testing.T) {
+	inWorld(t, nil, func(w *world) {
+		entries := func() (n int) {
+			synctest.Wait()
+			d := w.in.dedup
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			for _, bucket := range d.buckets {
+				for _, entry := range bucket {
+					if entry != 0 {
+						n++
+					}
+				}
+			}
+			return n
+		}
+		w.device.send(con(1, "th/a1", "x"))
+		w.device.send(con(2, "th/a1", "x"))
+		if n := entries(); n != 2 {
+			t.Errorf("%d entries, want 2", n)
+		}
+		time.Sleep(exchangeLifetime + (sweepSteps+1)*time.Second)
+		if n := entries(); n != 0 {
+			t.Errorf("%d entries are left", n)
+		}
+	})
 }
 
 // To look leaves no trace.

@@ -79,7 +79,7 @@ func TestExport(t *testing.T) {
 		w.device.send(con(3, "th/a1", "y"))
 		time.Sleep(time.Minute)
 		expect(line(), map[string]float64{
-			metric.Received: 1, metric.Accepted: 1, metric.Refused: 1, metric.Unavailable: 1, metric.Unconfirmed: 1,
+			metric.Received: 1, metric.Accepted: 1, metric.Unavailable: 1, metric.Unconfirmed: 1,
 			metric.ClockUnsynchronised: 1, metric.LogDropped: 7,
 		})
 		cancel()

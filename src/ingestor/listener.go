@@ -21,6 +21,12 @@ import (
 // batch is how many datagrams are read or written at a time at most.
 const batch = 64
 
+// maxWaiting is how many answers to reports wait for a socket at most: as many as the sender
+// may hold reports (see queue.maxHeld), so that all of them can be answered at once. More
+// come only if the socket takes fewer than the queue confirms; those are dropped, as a
+// network would.
+const maxWaiting = 177_000
+
 // A listener serves one socket: read runs in one goroutine, write in another.
 type listener struct {
 	in     *Ingestor
@@ -33,11 +39,9 @@ type listener struct {
 	query   []byte
 	out     outbox
 
-	replies chan struct{} // capacity 1: there is something for write to do
-	mu      sync.Mutex    // guards the following
-	// waiting are answers to reports. There are never more than reports that the sender
-	// holds or has just settled.
-	waiting  []reply
+	replies  chan struct{} // capacity 1: there is something for write to do
+	mu       sync.Mutex    // guards the following
+	waiting  []reply       // answers to reports, at most maxWaiting
 	finished bool
 }
 
@@ -165,7 +169,11 @@ func (l *listener) accept(p *udp.Packet, now time.Time, wall int64) {
 	if err != nil {
 		e.free()
 		in.dedup.settle(t, false, now)
-		in.metrics.refuse(reasonFull)
+		reason := reasonFull
+		if errors.Is(err, queue.ErrClosed) {
+			reason = reasonNotReady
+		}
+		in.metrics.refuse(reason)
 		l.answer(p, unavailable())
 		return
 	}
@@ -194,8 +202,15 @@ func (l *listener) settled(e *exchange, err error) {
 	}
 	e.free()
 	l.mu.Lock()
-	l.waiting = append(l.waiting, rep)
+	full := len(l.waiting) == maxWaiting
+	if !full {
+		l.waiting = append(l.waiting, rep)
+	}
 	l.mu.Unlock()
+	if full {
+		in.metrics.unsent.Inc()
+		return
+	}
 	l.signal()
 }
 
@@ -263,10 +278,7 @@ func (l *listener) flush(out *outbox) (unsent int) {
 	if len(out.packets) == 0 {
 		return 0
 	}
-	n, err := l.socket.WriteBatch(out.packets)
-	if err != nil && !errors.Is(err, net.ErrClosed) {
-		l.in.log.Debug("write", "error", err)
-	}
+	n, _ := l.socket.WriteBatch(out.packets) // the only error is net.ErrClosed
 	unsent = len(out.packets) - n
 	l.in.metrics.unsent.Add(float64(unsent))
 	out.reset()
