@@ -257,6 +257,13 @@ func (r *route) judge(q int, err error) {
 	}
 }
 
+// answered takes that the fallback has answered a call without reports.
+func (r *route) answered() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.breakers[fallback].answered()
+}
+
 // keepWarm keeps a connection to the fallback queue, and the credentials for it, until
 // ctx is done, so that the first report that needs them waits for neither.
 func (r *route) keepWarm(ctx context.Context) {
@@ -273,7 +280,11 @@ func (r *route) keepWarm(ctx context.Context) {
 			if ctx.Err() != nil {
 				return
 			}
-			r.judge(fallback, err)
+			if err == nil {
+				r.answered()
+			} else {
+				r.judge(fallback, err)
+			}
 		}
 		select {
 		case <-ctx.Done():

@@ -535,6 +535,46 @@ func TestDrainWaitsForProbes(t *testing.T) {
 	}
 }
 
+// That SQS answers a call without reports does not say that it would store one: it keeps a
+// breaker closed, and only a report that is stored closes it again.
+func TestWarmClosesNothing(t *testing.T) {
+	own, other := &fakeSQS{delay: 20 * ms}, &fakeSQS{delay: 80 * ms, fail: "report"}
+	_, log := pair(t, own, other, Options{}, func(s *Sender, put func(string) error) {
+		down := func(want bool, when string) {
+			t.Helper()
+			if s := s.Stats(); s.FallbackDown != want {
+				t.Errorf("%s: the fallback is down: %v", when, s.FallbackDown)
+			}
+		}
+		time.Sleep(warmEvery / 2)
+		for i := range openAfter { // each a miss, and Warm is answered in between
+			other.set(func() { other.before = errDown })
+			time.Sleep(warmEvery)
+			other.set(func() { other.before = nil })
+			time.Sleep(warmEvery)
+			down(false, fmt.Sprint("every second call without reports is answered, ", i))
+		}
+		own.set(func() { own.before = errDown })
+		for i := range openAfter {
+			put(fmt.Sprint("report", i))
+			time.Sleep(time.Second)
+		}
+		own.set(func() { own.before = nil })
+		put("to close its own queue's")
+		time.Sleep(time.Second)
+		down(true, "it has stored nothing")
+		time.Sleep(5 * warmEvery)
+		down(true, "it has answered calls without reports")
+		other.set(func() { other.fail = "" })
+		put("report")
+		time.Sleep(time.Second)
+		down(false, "it has stored a report")
+	})
+	if n := strings.Count(log, "queue=other"); n != 2 {
+		t.Errorf("%d lines about the fallback, want two:\n%s", n, log)
+	}
+}
+
 // With two queues the bounds are those of one, and twice the calls.
 func TestBoundsWithFallback(t *testing.T) {
 	own, other := &fakeSQS{delay: time.Hour}, &fakeSQS{delay: time.Hour}
