@@ -463,15 +463,20 @@ func TestBothSlow(t *testing.T) {
 // silence says nothing.
 func TestLateLoadsBlameNobody(t *testing.T) {
 	own, other := &fakeSQS{delay: 20 * ms}, &fakeSQS{delay: 20 * ms}
-	_, log := pair(t, own, other, Options{Deadline: 15 * ms}, func(s *Sender, put func(string) error) {
+	results, log := pair(t, own, other, Options{Deadline: 15 * ms}, func(s *Sender, put func(string) error) {
 		for i := range 20 {
 			put(fmt.Sprint("r", i))
 			time.Sleep(100 * ms)
 		}
-		if s := s.Stats(); s.QueueDown || s.FallbackDown || s.Failed != 20 {
+		if s := s.Stats(); s.QueueDown || s.FallbackDown {
 			t.Errorf("stats %+v", s)
 		}
 	})
+	for name, got := range results {
+		if !errors.Is(got.err, ErrUnconfirmed) {
+			t.Errorf("%s: %v, want ErrUnconfirmed", name, got.err)
+		}
+	}
 	if log != "" {
 		t.Errorf("log:\n%s", log)
 	}

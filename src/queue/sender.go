@@ -86,14 +86,11 @@ type Sender struct {
 type Stats struct {
 	Calls     uint64 // loads that were started, each of one call to a queue, or to both
 	Bundles   uint64 // sent in those calls
-	Stored    uint64 // reports that SQS confirmed
-	Failed    uint64 // reports whose fate is unknown, or that never got a call in time
-	Refused   uint64 // reports that SQS refused for what they hold
 	HeldBytes int
 	InFlight  int // loads
 
 	FallbackBundles uint64 // sent to the fallback queue
-	FallbackStored  uint64 // of Stored, reports that the fallback queue was the first to confirm
+	FallbackStored  uint64 // reports that the fallback queue was the first to confirm
 	QueueDown       bool   // the queue gets only probes
 	FallbackDown    bool   // the fallback queue gets only probes
 }
@@ -307,21 +304,12 @@ func (s *Sender) grow(n int) {
 	s.mu.Unlock()
 }
 
-// settle ends the life of a bundle: counts it, frees its place and tells those who
+// settle ends the life of a bundle: frees its place and tells those who
 // wait. q is the queue that has confirmed it, if err is nil.
 func (s *Sender) settle(b *bundle, q int, err error) {
-	n := uint64(len(b.done))
 	s.mu.Lock()
-	switch {
-	case err == nil:
-		s.stats.Stored += n
-		if q == fallback {
-			s.stats.FallbackStored += n
-		}
-	case errors.Is(err, ErrRefused):
-		s.stats.Refused += n
-	default:
-		s.stats.Failed += n
+	if err == nil && q == fallback {
+		s.stats.FallbackStored += uint64(len(b.done))
 	}
 	s.held -= len(b.body)
 	s.mu.Unlock()
