@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -216,10 +217,11 @@ func (s *Sender) Run(ctx context.Context) {
 func (s *Sender) plan(now time.Time) (late, load []*bundle, next time.Duration, idle bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for len(s.full) > 0 && !now.Before(s.full[0].deadline) {
-		late = append(late, s.full[0])
-		s.full = s.full[1:]
+	n := 0
+	for n < len(s.full) && !now.Before(s.full[n].deadline) {
+		n++
 	}
+	late = s.shift(n)
 	if s.open != nil && !now.Before(s.open.deadline) {
 		late = append(late, s.open)
 		s.open = nil
@@ -238,15 +240,14 @@ func (s *Sender) plan(now time.Time) (late, load []*bundle, next time.Duration, 
 	if wait := s.started.Add(s.linger).Sub(now); len(s.full) == 0 && wait > 0 && !s.closed {
 		return late, nil, wait, false
 	}
+	// A full bundle has at least MaxBundle less MaxLine, so four and the open one are the
+	// most that fit: maxEntries is not reached.
 	size := 0
-	for len(s.full) > 0 && len(load) < maxEntries {
-		if size += s.full[0].size(); size > maxCallBytes {
-			break
-		}
-		load = append(load, s.full[0])
-		s.full = s.full[1:]
+	for n = 0; n < len(s.full) && size+s.full[n].size() <= maxCallBytes; n++ {
+		size += s.full[n].size()
 	}
-	if s.open != nil && len(s.full) == 0 && len(load) < maxEntries && size+s.open.size() <= maxCallBytes {
+	load = s.shift(n)
+	if s.open != nil && len(s.full) == 0 && size+s.open.size() <= maxCallBytes {
 		load = append(load, s.open)
 		s.open = nil
 	}
@@ -255,6 +256,14 @@ func (s *Sender) plan(now time.Time) (late, load []*bundle, next time.Duration, 
 	s.stats.Calls++
 	s.stats.Bundles += uint64(len(load))
 	return late, load, 0, false
+}
+
+// shift takes the first n full bundles away, so that nothing of them stays reachable. s.mu
+// is held.
+func (s *Sender) shift(n int) []*bundle {
+	first := slices.Clone(s.full[:n])
+	s.full = slices.Delete(s.full, 0, n)
+	return first
 }
 
 // call sends a load of bundles and settles them, within the deadline of the oldest.
