@@ -26,9 +26,9 @@ import (
 const confirmWithin = 700 * time.Millisecond
 
 // An Ingestor is one daemon. Memory that is in use, by default and whatever is sent to
-// it: duplicate table 64 MiB, sender 31 MiB, and for at most 177,000 reports (see
-// queue.maxHeld) an exchange and two lists of replies, 136 bytes each, 72 MB: less than
-// 170 MiB. The collector lets the heap grow to twice that before it runs, unless
+// it: duplicate table 64 MiB, sender 53 MiB, and for at most 172,000 reports (see
+// queue.maxHeld) an exchange and two lists of replies, 136 bytes each, 67 MiB: less than
+// 190 MiB. The collector lets the heap grow to twice that before it runs, unless
 // GOMEMLIMIT says otherwise.
 type Ingestor struct {
 	cfg       Config
