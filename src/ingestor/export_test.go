@@ -79,7 +79,7 @@ func TestExport(t *testing.T) {
 		w.device.send(con(3, "th/a1", "y"))
 		time.Sleep(time.Minute)
 		expect(line(), map[string]float64{
-			metric.Received: 1, metric.Accepted: 1, metric.Refused: 1, metric.Unavailable: 1, metric.Unconfirmed: 1,
+			metric.Received: 1, metric.Accepted: 1, metric.Unavailable: 1, metric.Unconfirmed: 1,
 			metric.ClockUnsynchronised: 1, metric.LogDropped: 7,
 		})
 		cancel()
@@ -104,7 +104,7 @@ func TestLogGroup(t *testing.T) {
 		ok     bool
 	}{
 		{"served", "127.0.0.1:0", []string{"listening", "stopping", "stopped"}, true},
-		{"could not start", "192.0.2.1:1", []string{"the ingestor cannot start"}, false},
+		{"could not start", "192.0.2.1:1", []string{"the ingestor ends"}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := cfg
