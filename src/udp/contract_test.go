@@ -30,6 +30,12 @@ var implementations = []implementation{
 			return closeLater(t, sockets[0])
 		}
 	}},
+	{"portable", func() func(*testing.T, string) Socket {
+		return func(t *testing.T, address string) Socket {
+			t.Helper()
+			return closeLater(t, listenPortable(t, address))
+		}
+	}},
 	{"memory", func() func(*testing.T, string) Socket {
 		network := NewNetwork(nil)
 		return func(t *testing.T, address string) Socket {
@@ -48,6 +54,22 @@ func contract(t *testing.T, test func(t *testing.T, listen func(t *testing.T, ad
 	for _, i := range implementations {
 		t.Run(i.name, func(t *testing.T) { test(t, i.open()) })
 	}
+}
+
+// listenPortable opens the socket of other systems on any.
+func listenPortable(t testing.TB, address string) *portable {
+	t.Helper()
+	c, err := listen(t.Context(), address, false, DefaultReceiveBuffer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newPortable(c)
+}
+
+// tells reports whether the implementation under test tells the address that was asked,
+// and takes a source address.
+func tells(t *testing.T) bool {
+	return strings.Contains(t.Name(), "/memory") || runtime.GOOS == "linux" && strings.Contains(t.Name(), "/kernel")
 }
 
 func closeLater(t *testing.T, s Socket) Socket {
@@ -128,14 +150,17 @@ func TestBatches(t *testing.T) {
 		if n, err := client.WriteBatch(nil); n != 0 || err != nil {
 			t.Errorf("wrote no packets: %d, %v", n, err)
 		}
-		var packets []Packet
-		for i := range 20 {
-			packets = append(packets, to(server, fmt.Sprint(i)))
-		}
-		write(t, client, packets...)
-		for i, p := range read(t, server, 20, 8) {
-			if string(p.Buf) != fmt.Sprint(i) {
-				t.Errorf("datagram %d is %q", i, p.Buf)
+		// One system call moves 64 at most; larger batches come after smaller ones and before.
+		for _, size := range []int{1, 2, 20, 256, 63, 64, 65, 128, 129, 1} {
+			var packets []Packet
+			for i := range size {
+				packets = append(packets, to(server, strings.Repeat("x", i%30)+fmt.Sprint(i)))
+			}
+			write(t, client, packets...)
+			for i, p := range read(t, server, size, size) {
+				if want := packets[i].Buf; !bytes.Equal(p.Buf, want) || p.Peer != client.LocalAddr() || p.Local != server.LocalAddr().Addr() {
+					t.Fatalf("datagram %d of %d is %q from %s to %s, want %q", i, size, p.Buf, p.Peer, p.Local, want)
+				}
 			}
 		}
 	})
@@ -155,6 +180,12 @@ func TestBufferIsUsedAgain(t *testing.T) {
 			if want := datagram[:min(len(datagram), 8)]; string(packets[0].Buf) != want {
 				t.Errorf("got %q, want %q", packets[0].Buf, want)
 			}
+		}
+		// The same among others: nothing of a long one reaches its neighbours.
+		write(t, client, to(server, "before"), to(server, strings.Repeat("long", 200)), to(server, "after"))
+		got := read(t, server, 3, 3)
+		if string(got[0].Buf) != "before" || string(got[1].Buf) != strings.Repeat("long", 16) || string(got[2].Buf) != "after" {
+			t.Errorf("got %q, %q, %q", got[0].Buf, got[1].Buf, got[2].Buf)
 		}
 	})
 }
@@ -222,7 +253,41 @@ func TestCloseUnblocks(t *testing.T) {
 		if n, err := server.WriteBatch([]Packet{to(client, "x")}); n != 0 || !errors.Is(err, net.ErrClosed) {
 			t.Errorf("a later write: %d, %v", n, err)
 		}
+		if n, err := server.WriteBatch(nil); n != 0 || !errors.Is(err, net.ErrClosed) {
+			t.Errorf("a later write of nothing: %d, %v", n, err)
+		}
 		server.Drops()
+	})
+}
+
+func TestCloseWhileWriting(t *testing.T) {
+	contract(t, func(t *testing.T, listen func(*testing.T, string) Socket) {
+		server, client := listen(t, "127.0.0.1:0"), listen(t, "127.0.0.1:0")
+		packets := make([]Packet, 100)
+		for i := range packets {
+			packets[i] = to(server, "x")
+		}
+		writing, ended := make(chan struct{}, 2), make(chan error)
+		for range 2 {
+			go func() {
+				_, err := client.WriteBatch(packets)
+				writing <- struct{}{}
+				for err == nil {
+					_, err = client.WriteBatch(packets)
+				}
+				ended <- err
+			}()
+		}
+		<-writing
+		<-writing
+		if err := client.Close(); err != nil {
+			t.Error(err)
+		}
+		for range 2 {
+			if err := <-ended; !errors.Is(err, net.ErrClosed) {
+				t.Errorf("a write ended with %v", err)
+			}
+		}
 	})
 }
 
@@ -249,7 +314,7 @@ func TestFullReceiverDrops(t *testing.T) {
 			packets[i] = Packet{Buf: make([]byte, 1152), Peer: server.LocalAddr()}
 		}
 		const most = 20_000 // 23 MB, more than any buffer holds
-		sent, counted := 0, runtime.GOOS == "linux" || t.Name() == "TestFullReceiverDrops/memory"
+		sent, counted := 0, runtime.GOOS == "linux" || strings.HasSuffix(t.Name(), "/memory")
 		for sent < most && (server.Drops() == 0 || !counted) {
 			n, err := client.WriteBatch(packets)
 			if err != nil {
@@ -267,7 +332,7 @@ func TestFullReceiverDrops(t *testing.T) {
 // the answer comes from there.
 func TestAddressAsked(t *testing.T) {
 	contract(t, func(t *testing.T, listen func(*testing.T, string) Socket) {
-		if runtime.GOOS != "linux" && t.Name() != "TestAddressAsked/memory" {
+		if !tells(t) {
 			t.Skip("needs 127.0.0.5 and IP_PKTINFO")
 		}
 		for _, test := range []struct{ wildcard, client, asked string }{
@@ -303,6 +368,47 @@ func TestAddressAsked(t *testing.T) {
 	})
 }
 
+// TestAddressesAsked: each datagram of a batch has a destination of its own, and each
+// answer a source.
+func TestAddressesAsked(t *testing.T) {
+	contract(t, func(t *testing.T, listen func(*testing.T, string) Socket) {
+		if !tells(t) {
+			t.Skip("needs 127.0.0.0/8 and IP_PKTINFO")
+		}
+		for _, wildcard := range []string{"0.0.0.0:0", "[::]:0"} {
+			t.Run(wildcard, func(t *testing.T) {
+				if strings.HasPrefix(wildcard, "[") {
+					needIPv6(t)
+				}
+				server, client := listen(t, wildcard), listen(t, "127.0.0.1:0")
+				var questions []Packet
+				for i := range byte(100) {
+					asked := netip.AddrFrom4([4]byte{127, 0, i % 7, i + 2})
+					questions = append(questions, Packet{Buf: fmt.Append(nil, asked), Peer: netip.AddrPortFrom(asked, server.LocalAddr().Port())})
+				}
+				write(t, client, questions...)
+				answers := read(t, server, len(questions), 64)
+				for i, p := range answers {
+					if p.Local != questions[i].Peer.Addr() || p.Peer != client.LocalAddr() {
+						t.Fatalf("asked %s, from %s, want %s", p.Local, p.Peer, questions[i].Peer)
+					}
+				}
+				answers[50].Local = netip.Addr{} // among the others, that one is the system's choice
+				write(t, server, answers...)
+				for i, p := range read(t, client, len(answers), 64) {
+					want := questions[i].Peer
+					if i == 50 {
+						want = netip.AddrPortFrom(client.LocalAddr().Addr(), want.Port())
+					}
+					if p.Peer != want || string(p.Buf) != questions[i].Peer.Addr().String() {
+						t.Fatalf("%q from %s, want it from %s", p.Buf, p.Peer, want)
+					}
+				}
+			})
+		}
+	})
+}
+
 func needIPv6(t *testing.T) {
 	t.Helper()
 	c, err := net.ListenPacket("udp6", "[::1]:0")
@@ -324,7 +430,7 @@ func TestManyWriters(t *testing.T) {
 			}()
 		}
 		for _, p := range read(t, server, writers*each, 16) {
-			if string(p.Buf) != "x" || p.Peer.Addr() != netip.MustParseAddr("127.0.0.9") && runtime.GOOS == "linux" {
+			if string(p.Buf) != "x" || p.Peer.Addr() != netip.MustParseAddr("127.0.0.9") && tells(t) {
 				t.Fatalf("%q from %s", p.Buf, p.Peer)
 			}
 		}
