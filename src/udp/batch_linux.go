@@ -97,7 +97,7 @@ func (b *batch) forWrite(i int, p *Packet) bool {
 		}
 		*name = sockaddr{Family: unix.AF_INET6, Port: networkOrder(p.Peer.Port()), Addr: to.As16(), Scope_id: zone}
 		m.Namelen = unix.SizeofSockaddrInet6
-	case to.Is4() || to.Is4In6():
+	case to.Is4():
 		*name.inet4() = unix.RawSockaddrInet4{Family: unix.AF_INET, Port: networkOrder(p.Peer.Port()), Addr: to.As4()}
 		m.Namelen = unix.SizeofSockaddrInet4
 	default:

@@ -127,6 +127,49 @@ func TestFullSendBuffer(t *testing.T) {
 	}
 }
 
+// TestFullSendBufferDropsTheRest: what comes after the first 64 is not tried.
+func TestFullSendBufferDropsTheRest(t *testing.T) {
+	s := listenBatched(t, "127.0.0.1:0")
+	closeLater(t, s)
+	s.sendmmsg = func(fd uintptr, messages []message) (int, unix.Errno) {
+		if len(messages) == maxBatch {
+			return -1, unix.EAGAIN
+		}
+		return sendmmsg(fd, messages)
+	}
+	if n, err := s.WriteBatch(slices.Repeat([]Packet{to(s, "x")}, maxBatch+1)); n != 0 || err != nil {
+		t.Errorf("wrote %d: %v", n, err)
+	}
+}
+
+// TestReaderWaits: a reader without a datagram sleeps until there is one, and asks for no
+// more than a batch.
+func TestReaderWaits(t *testing.T) {
+	s := listenBatched(t, "127.0.0.1:0")
+	closeLater(t, s)
+	calls, asked := 0, make(chan struct{}, 100)
+	s.recvmmsg = func(fd uintptr, messages []message) (int, unix.Errno) {
+		if len(messages) != maxBatch {
+			t.Errorf("a call for %d messages", len(messages))
+		}
+		calls++
+		n, errno := recvmmsg(fd, messages)
+		asked <- struct{}{}
+		return n, errno
+	}
+	go func() {
+		<-asked
+		time.Sleep(50 * time.Millisecond) // in which it must not ask
+		_, _ = s.WriteBatch([]Packet{to(s, "x")})
+	}()
+	if p := read(t, s, 1, 256)[0]; string(p.Buf) != "x" {
+		t.Errorf("got %q", p.Buf)
+	}
+	if calls > 5 { // one without a datagram, one with, and what else wakes a poller
+		t.Errorf("%d calls for one datagram", calls)
+	}
+}
+
 // TestReadsFailForAWhile: a kernel without memory breaks no socket.
 func TestReadsFailForAWhile(t *testing.T) {
 	s := listenBatched(t, "127.0.0.1:0")
@@ -193,6 +236,36 @@ func TestNothingIsKept(t *testing.T) {
 		if v.Base != nil {
 			t.Fatal("a datagram's memory is kept")
 		}
+	}
+}
+
+// TestBroadcastIsTold: what was sent to a group can be told from what was sent to us.
+func TestBroadcastIsTold(t *testing.T) {
+	for _, wildcard := range []string{"0.0.0.0:0", "[::]:0"} {
+		t.Run(wildcard, func(t *testing.T) {
+			if strings.HasPrefix(wildcard, "[") {
+				needIPv6(t)
+			}
+			server, client := listenBatched(t, wildcard), listenBatched(t, "127.0.0.1:0")
+			closeLater(t, server)
+			closeLater(t, client)
+			group := netip.MustParseAddr("127.255.255.255")
+			write(t, client, Packet{Buf: []byte("all"), Peer: netip.AddrPortFrom(group, server.LocalAddr().Port())})
+			if p := read(t, server, 1, 1)[0]; p.Local != group {
+				t.Errorf("sent to %s", p.Local)
+			}
+		})
+	}
+}
+
+// TestForeignSource: a socket for IPv4 cannot send from IPv6, so the kernel chooses.
+func TestForeignSource(t *testing.T) {
+	s := listenBatched(t, "0.0.0.0:0")
+	closeLater(t, s)
+	loopback := netip.MustParseAddr("127.0.0.1")
+	write(t, s, Packet{Buf: []byte("x"), Peer: netip.AddrPortFrom(loopback, s.LocalAddr().Port()), Local: netip.IPv6Loopback()})
+	if p := read(t, s, 1, 1)[0]; p.Peer.Addr() != loopback {
+		t.Errorf("from %s", p.Peer)
 	}
 }
 

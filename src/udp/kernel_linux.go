@@ -53,9 +53,10 @@ func pointTo(v *unix.Iovec, b []byte) {
 }
 
 // recvmmsg receives what is there and sendmmsg sends what there is room for, of at
-// least one message, both without waiting, and tell of how many. So they may be raw system
-// calls, which do not tell the scheduler: it would take the processor away from a
-// goroutine that is longer than 20 µs in a system call, as with a batch it is.
+// least one message, and tell of how many. They never wait and so are never interrupted
+// either. So they may be raw system calls, which do not tell the scheduler: it would take
+// the processor away from a goroutine that is longer than 20 µs in a system call, as with
+// a batch it is.
 func recvmmsg(fd uintptr, messages []message) (int, unix.Errno) {
 	return mmsg(unix.SYS_RECVMMSG, fd, messages)
 }
@@ -65,13 +66,9 @@ func sendmmsg(fd uintptr, messages []message) (int, unix.Errno) {
 }
 
 func mmsg(trap, fd uintptr, messages []message) (int, unix.Errno) {
-	for {
-		n, _, errno := unix.RawSyscall6(trap, fd,
-			uintptr(unsafe.Pointer(unsafe.SliceData(messages))), uintptr(len(messages)), unix.MSG_DONTWAIT, 0, 0)
-		if errno != unix.EINTR {
-			return int(n), errno
-		}
-	}
+	n, _, errno := unix.RawSyscall6(trap, fd,
+		uintptr(unsafe.Pointer(unsafe.SliceData(messages))), uintptr(len(messages)), unix.MSG_DONTWAIT, 0, 0)
+	return int(n), errno
 }
 
 // drops reads how many datagrams the kernel dropped because the receive buffer was full:
