@@ -96,6 +96,7 @@ func TestPut(t *testing.T) {
 		{"no access", fakeService{group: true, stream: true, fault: "AccessDeniedException"}, []string{"PutLogEvents"}, 0, "AccessDeniedException", false},
 		{"refused for good", fakeService{group: true, stream: true, fault: "InvalidParameterException"}, []string{"PutLogEvents"}, 0, "InvalidParameterException", true},
 		{"some too old", fakeService{group: true, stream: true, result: `{"rejectedLogEventsInfo":{"tooOldLogEventEndIndex":1,"expiredLogEventEndIndex":1}}`}, []string{"PutLogEvents"}, 1, "", false},
+		{"some older than the group keeps", fakeService{group: true, stream: true, result: `{"rejectedLogEventsInfo":{"expiredLogEventEndIndex":1}}`}, []string{"PutLogEvents"}, 1, "", false},
 		{"some too new", fakeService{group: true, stream: true, result: `{"rejectedLogEventsInfo":{"tooNewLogEventStartIndex":0}}`}, []string{"PutLogEvents"}, 2, "", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

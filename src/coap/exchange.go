@@ -45,8 +45,10 @@ type Response struct {
 // (sections 4.4 and 4.5), and remember nothing about the peer. The salt makes our numbers
 // start at random, as section 4.4 recommends.
 //
-// A response that No-Response declines is replaced by an empty ACK for a CON, which
-// would be sent again otherwise, and by nothing for a NON (RFC 7967, section 2).
+// A NON gets nothing that No-Response declines (RFC 7967, section 2). A CON that declines
+// 2.xx gets an empty ACK instead, because it would be sent again otherwise; of a failure it
+// hears in full whatever it declines: a server MAY suppress a response and need not, and
+// an empty ACK would tell the device that all is well.
 //
 // The reply is at most three times as long as its request (RFC 9175, section 2.6) and at
 // most 132 bytes plus token, by construction: with a token of T bytes a request of L
@@ -78,10 +80,13 @@ func (e *Exchange) Append(dst []byte, salt uint16, r Response) []byte {
 	return AppendPayload(dst, r.Payload)
 }
 
-// declines reports whether No-Response names the class of code. Bit 0 is class 1, so
-// that 2.xx is bit 1, value 2 (RFC 7967, section 2.1).
+// declines reports whether a response of this code is left unsaid. No-Response names its
+// class: bit 0 is class 1, so that 2.xx is bit 1, value 2 (RFC 7967, section 2.1).
 func (e *Exchange) declines(code codes.Code) bool {
 	class := code >> 5
+	if e.Confirmable && class != 2 {
+		return false
+	}
 	return class > 0 && e.NoResponse>>(class-1)&1 == 1
 }
 

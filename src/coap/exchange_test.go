@@ -53,7 +53,17 @@ func TestResponse(t *testing.T) {
 			"NON that declines 5.xx", message.NonConfirmable, "\x10", Response{Code: codes.ServiceUnavailable}, nil,
 		},
 		{
-			"CON that declines all", message.Confirmable, "\x1a", Response{Code: codes.NotFound}, []byte{0x60, 0, 0x12, 0x34},
+			"CON that declines all", message.Confirmable, "\x1a", Response{Code: codes.Changed}, []byte{0x60, 0, 0x12, 0x34},
+		},
+		{ // an empty ACK would say that all is well
+			"CON that declines 5.xx hears 5.03", message.Confirmable, "\x10", Response{Code: codes.ServiceUnavailable},
+			[]byte{0x62, 0xa3, 0x12, 0x34, 't', 'k'},
+		},
+		{
+			"CON that declines all hears 4.04", message.Confirmable, "\x1a", Response{Code: codes.NotFound}, []byte{0x62, 0x84, 0x12, 0x34, 't', 'k'},
+		},
+		{
+			"NON that declines all", message.NonConfirmable, "\x1a", Response{Code: codes.NotFound}, nil,
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -12,13 +12,13 @@ import (
 // duplicate (RFC 7252, section 4.8.2).
 const exchangeLifetime = 247 * time.Second
 
-// verdict is what the table says of a message.
-type verdict uint8
+// A state is what the table knows of an exchange.
+type state uint8
 
 const (
-	fresh   verdict = iota // not seen: the table now holds it as pending
-	pending                // seen, its report is on its way to a queue
-	stored                 // seen, and a queue has confirmed its report
+	fresh   state = iota // not seen
+	pending              // seen, its report is on its way to a queue
+	stored               // seen, and a queue has confirmed its report
 )
 
 // A dedup remembers the exchanges of the last 247 s: a fixed table of buckets with
@@ -27,7 +27,7 @@ const (
 // one duplicate downstream and never a lost report.
 //
 // An entry is, from the top: 48 bits of a keyed hash over source, Message ID and all
-// bytes of the datagram; 14 bits of time in seconds since start; 2 bits of verdict. Two
+// bytes of the datagram; 14 bits of time in seconds since start; 2 bits of state. Two
 // messages with other bytes are two exchanges: carrier-grade NAT gives the port of one
 // device to the next within EXCHANGE_LIFETIME, and to acknowledge a stranger's report
 // would lose it. At 20,000 messages a second, with 16 comparisons each, 48 bits make one
@@ -51,8 +51,8 @@ const (
 	tagMask    = ^uint64(1<<16 - 1)
 	noTag      = 1 << 16 // stands for the tag 0, which marks a free entry
 
-	// A sweep visits the whole table in this many steps of a second: long before the 14
-	// bits of time wrap around after 16,384 s and an old entry would look young.
+	// A sweep visits the whole table in this many steps of a second: long before 8,192 s,
+	// half of what 14 bits of time hold, when an old entry would look young.
 	sweepSteps = 128
 )
 
@@ -97,14 +97,25 @@ func (d *dedup) ticket(from netip.AddrPort, messageID uint16, datagram []byte) t
 }
 
 // begin looks an exchange up and, if it is fresh, enters it as pending.
-func (d *dedup) begin(t ticket, now time.Time) verdict {
+func (d *dedup) begin(t ticket, now time.Time) state {
 	second := d.second(now)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if entry := d.find(t, second); entry != nil {
-		return verdict(*entry & 3)
+		return state(*entry & 3)
 	}
 	*d.victim(t, second) = t.tag | second<<2 | uint64(pending)
+	return fresh
+}
+
+// look looks an exchange up and enters nothing.
+func (d *dedup) look(t ticket, now time.Time) state {
+	second := d.second(now)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if entry := d.find(t, second); entry != nil {
+		return state(*entry & 3)
+	}
 	return fresh
 }
 
@@ -148,7 +159,15 @@ func (d *dedup) second(now time.Time) uint64 {
 	return uint64(now.Sub(d.start)/time.Second) & timeMask
 }
 
-func age(entry, second uint64) uint64 { return (second - entry>>2) & timeMask }
+// age is in seconds. An entry from the future, of a reader whose clock was looked at later,
+// is as young as can be.
+func age(entry, second uint64) uint64 {
+	n := (second - entry>>2) & timeMask
+	if n > timeMask/2 {
+		return 0
+	}
+	return n
+}
 
 // find returns the entry of an exchange that has not expired, or nil.
 func (d *dedup) find(t ticket, second uint64) *uint64 {

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -16,13 +17,13 @@ func TestDedupAgreesWithAMap(t *testing.T) {
 	}
 	type known struct {
 		at    time.Time
-		state verdict
+		state state
 	}
 	rng := rand.New(rand.NewPCG(1, 2))
 	now := time.Now()
 	d := newDedup(1, now) // 131,072 entries: never full here
 	model := map[key]known{}
-	counts := map[verdict]int{}
+	counts := map[state]int{}
 	for range 100_000 {
 		step := time.Duration(rng.IntN(600)) * time.Millisecond
 		if rng.IntN(2000) == 0 {
@@ -62,7 +63,7 @@ func TestDedupAgreesWithAMap(t *testing.T) {
 			model[k] = known{now, stored}
 		}
 	}
-	for _, v := range []verdict{fresh, pending, stored} {
+	for _, v := range []state{fresh, pending, stored} {
 		if counts[v] < 1000 {
 			t.Errorf("only %d times %v: the test is too easy", counts[v], v)
 		}
@@ -88,6 +89,77 @@ func TestDedupSweepsBeforeTimeWraps(t *testing.T) {
 		if got := d.begin(ticket, now); got != fresh {
 			t.Fatalf("exchange %d is %v after %v", mid, got, time.Duration(1<<timeBits)*time.Second)
 		}
+	}
+}
+
+// Two readers look at their clocks in another order than at the table, and the second in
+// between may begin.
+func TestDedupFromTheFuture(t *testing.T) {
+	start := time.Now()
+	d := newDedup(1, start)
+	at := start.Add(10 * time.Second)
+	ticket := d.ticket(home, 1, []byte("abcd"))
+	if got := d.begin(ticket, at); got != fresh {
+		t.Fatal(got)
+	}
+	before := at.Add(-time.Millisecond)
+	if got := d.begin(ticket, before); got != pending {
+		t.Errorf("a reader that is behind sees %v, want pending", got)
+	}
+	d.settle(ticket, true, before)
+	if got := d.look(ticket, before); got != stored {
+		t.Errorf("a reader that is behind sees %v, want stored", got)
+	}
+	for range sweepSteps {
+		d.sweep(before)
+	}
+	if got := d.look(ticket, at); got != stored {
+		t.Errorf("after a sweep that is behind it is %v, want stored", got)
+	}
+}
+
+// An ingestor at rest forgets.
+func TestIngestorSweeps(t *testing.T) {
+	inWorld(t, nil, func(w *world) {
+		entries := func() (n int) {
+			synctest.Wait()
+			d := w.in.dedup
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			for _, bucket := range d.buckets {
+				for _, entry := range bucket {
+					if entry != 0 {
+						n++
+					}
+				}
+			}
+			return n
+		}
+		w.device.send(con(1, "th/a1", "x"))
+		w.device.send(con(2, "th/a1", "x"))
+		if n := entries(); n != 2 {
+			t.Errorf("%d entries, want 2", n)
+		}
+		time.Sleep(exchangeLifetime + (sweepSteps+1)*time.Second)
+		if n := entries(); n != 0 {
+			t.Errorf("%d entries are left", n)
+		}
+	})
+}
+
+// To look leaves no trace.
+func TestDedupLook(t *testing.T) {
+	now := time.Now()
+	d := newDedup(1, now)
+	ticket := d.ticket(home, 1, nil)
+	for range 2 {
+		if got := d.look(ticket, now); got != fresh {
+			t.Errorf("unknown is %v", got)
+		}
+	}
+	d.begin(ticket, now)
+	if got := d.look(ticket, now); got != pending {
+		t.Errorf("begun is %v", got)
 	}
 }
 

@@ -12,22 +12,26 @@ import (
 // exportEvery is the resolution of alarms.
 const exportEvery = time.Minute
 
+// unavailableFor are the reasons of a 5.03.
+var unavailableFor = []string{reasonNotReady, reasonFull, reasonUnconfirmed}
+
 // exported is what reaches CloudWatch, and from which of the metrics for Prometheus it is
-// read: the sum over its labels, or over those reasons.
+// read: the sum over its labels, or over those reasons, or over all but those.
 var exported = []struct {
 	name    string
 	unit    string
 	family  string
 	gauge   bool // as it is; otherwise what was added since the last line
 	reasons []string
+	but     []string
 }{
 	{name: metric.Received, unit: "Count", family: metric.Counter(metric.Received)},
 	{name: metric.Accepted, unit: "Count", family: metric.Counter(metric.Accepted)},
 	{name: metric.Stored, unit: "Count", family: metric.Counter(metric.Stored)},
 	{name: metric.Acked, unit: "Count", family: metric.Counter(metric.Acked)},
 	{name: metric.Duplicates, unit: "Count", family: metric.Counter(metric.Duplicates)},
-	{name: metric.Refused, unit: "Count", family: metric.Counter(metric.Refused)},
-	{name: metric.Unavailable, unit: "Count", family: metric.Counter(metric.Refused), reasons: []string{reasonNotReady, reasonFull, reasonUnconfirmed}},
+	{name: metric.Refused, unit: "Count", family: metric.Counter(metric.Refused), but: unavailableFor},
+	{name: metric.Unavailable, unit: "Count", family: metric.Counter(metric.Refused), reasons: unavailableFor},
 	{name: metric.Unconfirmed, unit: "Count", family: metric.Counter(metric.Refused), reasons: []string{reasonUnconfirmed}},
 	{name: metric.Unsent, unit: "Count", family: metric.Counter(metric.Unsent)},
 	{name: metric.KernelDrops, unit: "Count", family: metric.Counter(metric.KernelDrops)},
@@ -80,7 +84,11 @@ func (x *exporter) write(now time.Time) {
 				continue
 			}
 			for _, m := range family.GetMetric() {
-				if e.reasons == nil || slices.Contains(e.reasons, m.GetLabel()[0].GetValue()) {
+				reason := ""
+				if labels := m.GetLabel(); len(labels) > 0 {
+					reason = labels[0].GetValue()
+				}
+				if (e.reasons == nil || slices.Contains(e.reasons, reason)) && !slices.Contains(e.but, reason) {
 					n += m.GetCounter().GetValue() + m.GetGauge().GetValue() // one of them is nil, and 0
 				}
 			}

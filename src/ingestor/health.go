@@ -17,6 +17,10 @@ import (
 // After that nobody knows, and the next report is the probe.
 const sickFor = 30 * time.Second
 
+// calmFor is how long a queue has confirmed without a failure when the log says so. One that
+// fails now and then is one outage there, and not two lines for each report.
+const calmFor = 10 * time.Second
+
 // health is whether this ingestor can do its work: its clock can be trusted, it is not
 // being stopped, and its queue confirms.
 type health struct {
@@ -27,8 +31,10 @@ type health struct {
 
 	mu      sync.Mutex // guards the following
 	failure error      // the last one, while failing
-	since   time.Time  // of the first failure after a success
 	last    time.Time  // of the last failure
+	told    bool       // the log knows of an outage
+	since   time.Time  // of its first failure
+	well    time.Time  // of the first success after the last failure
 }
 
 // ready reports whether reports are taken at all.
@@ -49,7 +55,7 @@ func (h *health) clock(synchronised bool) {
 	}
 }
 
-// outcome is told what became of each report; a change of state is logged.
+// outcome is told what became of each report. The beginning of an outage is logged.
 func (h *health) outcome(err error) {
 	if err == nil {
 		if h.failing.Load() { // the lock only where there is news
@@ -62,12 +68,12 @@ func (h *health) outcome(err error) {
 	}
 	now := time.Now()
 	h.mu.Lock()
-	first := !h.failing.Load()
-	h.failure, h.last = err, now
+	first := !h.told
 	if first {
-		h.since = now
-		h.failing.Store(true)
+		h.told, h.since = true, now
 	}
+	h.failure, h.last = err, now
+	h.failing.Store(true)
 	h.mu.Unlock()
 	if first {
 		h.log.Error("the queue does not confirm, devices are told 5.03: see to SQS, the network and the role's permissions", "error", err)
@@ -76,12 +82,23 @@ func (h *health) outcome(err error) {
 
 func (h *health) recovered() {
 	h.mu.Lock()
-	was := h.failing.Swap(false)
-	since := h.since
-	h.failure = nil
+	defer h.mu.Unlock()
+	if h.failing.Swap(false) {
+		h.failure, h.well = nil, time.Now()
+	}
+}
+
+// calm is called once a second; the end of an outage is logged.
+func (h *health) calm(now time.Time) {
+	h.mu.Lock()
+	over := h.told && !h.failing.Load() && now.Sub(h.last) >= calmFor
+	lasted := h.well.Sub(h.since)
+	if over {
+		h.told = false
+	}
 	h.mu.Unlock()
-	if was {
-		h.log.Info("the queue confirms again", "after", time.Since(since).Round(time.Millisecond).String())
+	if over {
+		h.log.Info("the queue confirms again", "after", lasted.Round(time.Millisecond).String())
 	}
 }
 

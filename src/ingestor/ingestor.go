@@ -11,6 +11,7 @@ package ingestor
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -26,9 +27,9 @@ import (
 const confirmWithin = 700 * time.Millisecond
 
 // An Ingestor is one daemon. Memory that is in use, by default and whatever is sent to
-// it: duplicate table 64 MiB, sender 31 MiB, and for at most 177,000 reports (see
-// queue.maxHeld) an exchange and two lists of replies, 136 bytes each, 72 MB: less than
-// 170 MiB. The collector lets the heap grow to twice that before it runs, unless
+// it: duplicate table 64 MiB, sender 31 MiB, for at most 177,000 reports (see
+// queue.maxHeld) an exchange of 136 bytes, 24 MB, and for each socket two lists of at most
+// maxWaiting replies, 136 bytes each, 48 MB: with one socket less than 170 MiB. The collector lets the heap grow to twice that before it runs, unless
 // GOMEMLIMIT says otherwise.
 type Ingestor struct {
 	cfg       Config
@@ -72,15 +73,23 @@ func New(cfg Config, sockets []udp.Socket, q, fallback *queue.Queue, log *slog.L
 // at any time.
 func (in *Ingestor) Stats() queue.Stats { return in.sender.Stats() }
 
-// Run serves until ctx is done, then drains within confirmWithin: new messages are
-// told 5.03, what was accepted is stored, its acknowledgements leave, the sockets
-// close. It is called once.
-func (in *Ingestor) Run(ctx context.Context) {
+// Run serves until ctx is done or a socket cannot be read any more, which is the error;
+// then it drains within confirmWithin: new messages are told 5.03, what was accepted is
+// stored, its acknowledgements leave, the sockets close. It is called once.
+func (in *Ingestor) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	broken := make(chan error, len(in.listeners))
 	in.checkClock() // before the first datagram, which may be waiting already
 	var sending, reading, writing sync.WaitGroup
 	sending.Go(func() { in.sender.Run(ctx) })
 	for _, l := range in.listeners {
-		reading.Go(l.read)
+		reading.Go(func() {
+			if err := l.read(); err != nil {
+				broken <- err
+				stop()
+			}
+		})
 		writing.Go(l.write)
 	}
 	in.tick(ctx)
@@ -95,6 +104,12 @@ func (in *Ingestor) Run(ctx context.Context) {
 		l.socket.Close()
 	}
 	reading.Wait()
+	select {
+	case err := <-broken:
+		return fmt.Errorf("a socket is broken: %w", err)
+	default:
+		return nil
+	}
 }
 
 // tick does what is to be done once a second, until ctx is done.
@@ -108,6 +123,7 @@ func (in *Ingestor) tick(ctx context.Context) {
 		case now := <-ticker.C:
 			in.checkClock()
 			in.dedup.sweep(now)
+			in.health.calm(now)
 		}
 	}
 }

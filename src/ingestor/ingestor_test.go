@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -60,6 +59,8 @@ func TestAnswers(t *testing.T) {
 		{"no payload", con(1, "th/a1", ""), []string{changed}, 1},
 		{"No-Response, NON: nothing (RFC 7967, section 2)", non(1, "th/a1!\x02", "x"), nil, 1},
 		{"No-Response, CON: an empty ACK", con(1, "th/a1!\x02", "x"), []string{"ACK 0.00 mid=0001"}, 1},
+		{"No-Response, CON, refused: what a NON is not told", con(1, "th!\x1a", "x"), []string{"ACK 4.04 mid=0001 token=a1b2"}, 0},
+		{"No-Response, NON, refused", non(1, "th!\x1a", "x"), nil, 0},
 		{"core", request(message.Confirmable, codes.GET, 1, ".well-known/core", ""), []string{"ACK 2.05 mid=0001 token=a1b2 ContentFormat=28"}, 0},
 		{"health", request(message.Confirmable, codes.GET, 1, "health", ""), []string{"ACK 2.05 mid=0001 token=a1b2"}, 0},
 		{"POST to health", con(1, "health", "x"), []string{"ACK 4.05 mid=0001 token=a1b2"}, 0},
@@ -127,6 +128,46 @@ func TestFastNo(t *testing.T) {
 	}
 }
 
+// No-Response does not turn a failure into an empty ACK, which is what a stored report gets.
+func TestFailureIsNotAcknowledged(t *testing.T) {
+	for _, mask := range []string{"\x10", "\x1a"} {
+		for _, tt := range []struct {
+			name   string
+			config func(*Config)
+			before func(*world)
+		}{
+			{"SQS is down", nil, func(w *world) { w.sqs.set(func(f *fakeSQS) { f.before = errors.New("down") }) }},
+			{"SQS hangs", nil, func(w *world) { w.sqs.set(func(f *fakeSQS) { f.delay = time.Hour }) }},
+			{"no clock", func(c *Config) { c.RequireClock, c.Clock.Synchronised = true, func() bool { return false } }, func(*world) {}},
+			{"stopping", nil, func(w *world) {
+				w.sqs.set(func(f *fakeSQS) { f.delay = 500 * time.Millisecond })
+				w.device.send(con(9, "th/a1!\x1a", "taken"))
+				synctest.Wait()
+				w.stop()
+				synctest.Wait()
+			}},
+		} {
+			t.Run(fmt.Sprintf("%s, mask %x", tt.name, mask), func(t *testing.T) {
+				inWorld(t, tt.config, func(w *world) {
+					tt.before(w)
+					w.device.send(con(1, "th/a1!"+mask, "x"))
+					w.device.send(non(2, "th/a1!"+mask, "x"))
+					time.Sleep(2 * time.Second)
+					var got []string
+					for _, a := range w.device.take() {
+						if a.text != "ACK 0.00 mid=0009" {
+							got = append(got, a.text)
+						}
+					}
+					if !slices.Equal(got, []string{"ACK 5.03 mid=0001 token=a1b2 Max-Age"}) {
+						t.Errorf("got %q, want 5.03 for the CON and silence for the NON", got)
+					}
+				})
+			})
+		}
+	}
+}
+
 // Max-Age is spread so that a fleet does not come back in step.
 func TestMaxAgeIsSpread(t *testing.T) {
 	least, most := uint32(1<<31), uint32(0)
@@ -137,131 +178,6 @@ func TestMaxAgeIsSpread(t *testing.T) {
 	if least != 22 || most != 37 {
 		t.Errorf("Max-Age from %d to %d, want 30 s give or take a quarter", least, most)
 	}
-}
-
-// RFC 7252, section 4.5.
-func TestDuplicates(t *testing.T) {
-	inWorld(t, nil, func(w *world) {
-		first := con(1, "th/a1", "one")
-		w.device.send(first)
-		time.Sleep(10 * time.Millisecond)
-		w.device.send(first)
-		time.Sleep(time.Second)
-		w.device.expect(t, "a duplicate before the store is answered once", changed)
-		w.device.send(first)
-		w.device.expect(t, "a duplicate after the store hears the same again, at once", changed)
-		time.Sleep(time.Second)
-		if got := w.sqs.payloads(t); !slices.Equal(got, []string{"one"}) {
-			t.Errorf("stored %q", got)
-		}
-
-		// Another device behind the same address and port (carrier-grade NAT).
-		w.device.send(con(1, "th/a2", "two"))
-		w.device.expect(t, "other bytes are not acknowledged before they are stored")
-		time.Sleep(time.Second)
-		w.device.expect(t, "other bytes", changed)
-
-		// The same bytes from another port.
-		elsewhere := w.listen(netip.AddrPortFrom(home.Addr(), 40001))
-		defer elsewhere.socket.Close()
-		elsewhere.send(first)
-		time.Sleep(time.Second)
-		elsewhere.expect(t, "another port", changed)
-		if got := w.sqs.payloads(t); !slices.Equal(got, []string{"one", "one", "two"}) {
-			t.Errorf("stored %q", got)
-		}
-
-		w.device.send(non(7, "th/a1", "three"))
-		time.Sleep(time.Second)
-		w.device.expect(t, "a NON", "NON 2.04 token=a1b2")
-		w.device.send(non(7, "th/a1", "three"))
-		time.Sleep(time.Second)
-		w.device.expect(t, "a duplicate of a NON")
-
-		// 247 s after the first one its Message ID may be used anew.
-		time.Sleep(exchangeLifetime)
-		w.device.send(first)
-		w.device.expect(t, "after EXCHANGE_LIFETIME it is a new message")
-		time.Sleep(time.Second)
-		w.device.expect(t, "and is stored", changed)
-		if got := w.sqs.payloads(t); !slices.Equal(got, []string{"one", "one", "one", "three", "two"}) {
-			t.Errorf("stored %q", got)
-		}
-		if n := w.counter("coap_duplicates_total", ""); n != 3 {
-			t.Errorf("%v duplicates counted, want 3", n)
-		}
-	})
-}
-
-// A retransmission after a failure is a new attempt.
-func TestFailureIsForgotten(t *testing.T) {
-	inWorld(t, nil, func(w *world) {
-		w.sqs.set(func(f *fakeSQS) { f.before = errors.New("down") })
-		w.device.send(con(1, "th/a1", "x"))
-		time.Sleep(time.Second)
-		w.device.expect(t, "while SQS is down", "ACK 5.03 mid=0001 token=a1b2 Max-Age")
-		w.sqs.set(func(f *fakeSQS) { f.before = nil })
-		w.device.send(con(1, "th/a1", "x"))
-		time.Sleep(time.Second)
-		w.device.expect(t, "after it is back", changed)
-		if got := w.sqs.payloads(t); !slices.Equal(got, []string{"x"}) {
-			t.Errorf("stored %q", got)
-		}
-	})
-}
-
-func TestHealthFollowsTheQueue(t *testing.T) {
-	get := request(message.Confirmable, codes.GET, 1, "health", "")
-	inWorld(t, nil, func(w *world) {
-		post := func(mid uint16) {
-			w.device.send(con(mid, "th/a1", "x"))
-			time.Sleep(100 * time.Millisecond)
-			w.device.take()
-		}
-		w.sqs.set(func(f *fakeSQS) { f.before = errors.New("down") })
-		post(10)
-		post(11)
-		w.device.send(get)
-		w.device.expect(t, "the queue is down", "ACK 5.03 mid=0001 token=a1b2 Max-Age")
-		w.sqs.set(func(f *fakeSQS) { f.before = nil })
-		post(12)
-		w.device.send(get)
-		w.device.expect(t, "the queue is back", "ACK 2.05 mid=0001 token=a1b2")
-		w.sqs.set(func(f *fakeSQS) { f.before = errors.New("down") })
-		post(13)
-		time.Sleep(sickFor)
-		w.device.send(get)
-		w.device.expect(t, "nobody knows any more", "ACK 2.05 mid=0001 token=a1b2")
-		if n := strings.Count(w.log.String(), "does not confirm"); n != 2 {
-			t.Errorf("%d lines about the outages, want one for each of two:\n%s", n, w.log)
-		}
-		if n := strings.Count(w.log.String(), "confirms again"); n != 1 {
-			t.Errorf("%d lines about the recovery, want one:\n%s", n, w.log)
-		}
-	})
-}
-
-// While it stops, an ingestor stores and acknowledges what it has taken and sends
-// newcomers to their next endpoint.
-func TestDrain(t *testing.T) {
-	inWorld(t, func(c *Config) { c.Linger = 400 * time.Millisecond }, func(w *world) {
-		w.sqs.set(func(f *fakeSQS) { f.delay = 200 * time.Millisecond })
-		w.device.send(con(1, "th/a1", "in flight"))
-		time.Sleep(time.Millisecond)
-		w.device.send(con(2, "th/a1", "lingers"))
-		time.Sleep(time.Millisecond)
-		w.stop()
-		synctest.Wait()
-		w.device.send(con(3, "th/a1", "late"))
-		w.device.expect(t, "a newcomer", "ACK 5.03 mid=0003 token=a1b2 Max-Age")
-		w.device.send(request(message.Confirmable, codes.GET, 4, "health", ""))
-		w.device.expect(t, "health", "ACK 5.03 mid=0004 token=a1b2 Max-Age")
-		<-w.ended
-		w.device.expect(t, "what was taken", changed, "ACK 2.04 mid=0002 token=a1b2")
-		if got := w.sqs.payloads(t); !slices.Equal(got, []string{"in flight", "lingers"}) {
-			t.Errorf("stored %q", got)
-		}
-	})
 }
 
 // What the sender has no room for is refused at once and forgotten at once.
@@ -294,54 +210,37 @@ func TestFullSender(t *testing.T) {
 	})
 }
 
-// An ingestor whose clock cannot be trusted takes nothing, because the receive time
-// orders reports.
-func TestClock(t *testing.T) {
-	var unset atomic.Bool
-	unset.Store(true)
-	skew := -time.Hour
-	inWorld(t, func(c *Config) {
-		c.RequireClock = true
-		c.Clock = Clock{Now: func() time.Time { return time.Now().Add(skew) }, Synchronised: func() bool { return !unset.Load() }}
-	}, func(w *world) {
-		w.device.send(con(1, "th/a1", "x")) // it may be there before the ingestor runs
-		w.device.expect(t, "before the clock is set", "ACK 5.03 mid=0001 token=a1b2 Max-Age")
-		unset.Store(false)
-		time.Sleep(time.Second)
-		synctest.Wait()
-		w.device.send(con(1, "th/a1", "x"))
-		want := time.Now().Add(skew).UnixMilli()
-		time.Sleep(time.Second)
-		w.device.expect(t, "after it is set", changed)
-		if got := w.sqs.reports(t); len(got) != 1 || got[0].Received != want {
-			t.Errorf("stored %+v, want one received at %d", got, want)
-		}
-		unset.Store(true)
-		time.Sleep(time.Second)
-		synctest.Wait()
-		w.device.send(con(2, "th/a1", "x"))
-		w.device.expect(t, "when it is lost again", "ACK 5.03 mid=0002 token=a1b2 Max-Age")
-		if n := strings.Count(w.log.String(), "clock is"); n != 3 {
-			t.Errorf("%d lines, want one for each change:\n%s", n, w.log)
-		}
-	})
-}
-
 func TestForgedSources(t *testing.T) {
 	inWorld(t, func(c *Config) { c.IgnoreSources = []netip.Addr{other.Addr()} }, func(w *world) {
-		for i, source := range []string{"192.0.2.1:0", "224.0.1.187:5683", "255.255.255.255:5683", "0.0.0.0:5683", "[ff02::fd]:5683", "[::]:5683", other.String()} {
-			l := w.in.listeners[0]
-			l.handle(&udp.Packet{Buf: con(uint16(i), "th/a1", "x"), Peer: netip.MustParseAddrPort(source)}, time.Now(), 0)
+		l := w.in.listeners[0]
+		to := endpoint.Addr()
+		for i, p := range []udp.Packet{
+			{Peer: netip.MustParseAddrPort("192.0.2.1:0"), Local: to},
+			{Peer: netip.MustParseAddrPort("224.0.1.187:5683"), Local: to},
+			{Peer: netip.MustParseAddrPort("255.255.255.255:5683"), Local: to},
+			{Peer: netip.MustParseAddrPort("0.0.0.0:5683"), Local: to},
+			{Peer: netip.MustParseAddrPort("[ff02::fd]:5683"), Local: to},
+			{Peer: netip.MustParseAddrPort("[::]:5683"), Local: to},
+			{Peer: other, Local: to},
+			{Peer: home, Local: netip.MustParseAddr("224.0.1.187")},
+			{Peer: home, Local: netip.MustParseAddr("ff02::fd")},
+			{Peer: home, Local: netip.MustParseAddr("255.255.255.255")},
+		} {
+			p.Buf = con(uint16(i), "th", "x") // would be refused at once
+			l.handle(&p, time.Now(), 0)
+			p.Buf = con(uint16(i), "th/a1", "x")
+			l.handle(&p, time.Now(), 0)
 			if len(l.out.packets) != 0 {
-				t.Errorf("%s is answered", source)
+				t.Errorf("from %s to %s is answered", p.Peer, p.Local)
 			}
+			l.out.reset()
 		}
 		time.Sleep(time.Second)
 		if got := w.sqs.payloads(t); len(got) != 0 {
 			t.Errorf("stored %q", got)
 		}
-		if n := w.counter("coap_refused_total", "source"); n != 7 {
-			t.Errorf("%v counted, want 7", n)
+		if n := w.counter("coap_refused_total", "source"); n != 20 {
+			t.Errorf("%v counted, want 20", n)
 		}
 	})
 }

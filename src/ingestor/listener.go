@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/plgd-dev/go-coap/v3/message/codes"
@@ -20,21 +21,27 @@ import (
 // batch is how many datagrams are read or written at a time at most.
 const batch = 64
 
+// maxWaiting is how many answers to reports wait for a socket at most: as many as the sender
+// may hold reports (see queue.maxHeld), so that all of them can be answered at once. More
+// come only if the socket takes fewer than the queue confirms; those are dropped, as a
+// network would.
+const maxWaiting = 177_000
+
 // A listener serves one socket: read runs in one goroutine, write in another.
 type listener struct {
 	in     *Ingestor
 	socket udp.Socket
+
+	handled atomic.Uint64 // datagrams
 
 	// owned by read
 	request coap.Request
 	query   []byte
 	out     outbox
 
-	replies chan struct{} // capacity 1: there is something for write to do
-	mu      sync.Mutex    // guards the following
-	// waiting are answers to reports. There are never more than reports that the sender
-	// holds or has just settled.
-	waiting  []reply
+	replies  chan struct{} // capacity 1: there is something for write to do
+	mu       sync.Mutex    // guards the following
+	waiting  []reply       // answers to reports, at most maxWaiting
 	finished bool
 }
 
@@ -56,25 +63,26 @@ func newListener(in *Ingestor, socket udp.Socket) *listener {
 	}
 }
 
-// read handles datagrams until the socket is closed.
-func (l *listener) read() {
+// read handles datagrams until the socket is closed. An error means that it is broken.
+func (l *listener) read() error {
 	packets := make([]udp.Packet, batch)
 	for i := range packets {
 		packets[i].Buf = make([]byte, coap.MaxDatagram+1) // one more, to see that a datagram is too long
 	}
 	for {
 		n, err := l.socket.ReadBatch(packets)
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
 		if err != nil {
-			if !errors.Is(err, net.ErrClosed) {
-				l.in.log.Error("the socket cannot be read: restart the ingestor", "error", err)
-			}
-			return
+			return err
 		}
 		now, wall := time.Now(), l.in.cfg.Clock.Now().UnixMilli()
 		for i := range packets[:n] {
 			l.handle(&packets[i], now, wall)
 		}
 		l.flush(&l.out)
+		l.handled.Add(uint64(n))
 	}
 }
 
@@ -114,24 +122,30 @@ func (l *listener) answer(p *udp.Packet, response coap.Response) {
 
 // accept turns the request into a report for the sender, unless it is a duplicate: a
 // CON hears the same answer again once there is one, a NON nothing (RFC 7252, section
-// 4.5).
+// 4.5), also while new reports are refused.
 func (l *listener) accept(p *udp.Packet, now time.Time, wall int64) {
 	in, r := l.in, &l.request
-	if !in.health.ready() {
-		l.answer(p, unavailable())
-		in.metrics.refuse(reasonNotReady)
-		return
-	}
 	t := in.dedup.ticket(p.Peer, r.MessageID, p.Buf)
-	switch in.dedup.begin(t, now) {
-	case stored:
+	ready := in.health.ready()
+	var known state
+	if ready {
+		known = in.dedup.begin(t, now)
+	} else {
+		known = in.dedup.look(t, now)
+	}
+	switch {
+	case known == stored:
 		in.metrics.duplicates.Inc()
 		if r.Confirmable {
 			l.answer(p, coap.Response{Code: codes.Changed})
 		}
 		return
-	case pending:
+	case known == pending:
 		in.metrics.duplicates.Inc()
+		return
+	case !ready:
+		in.metrics.refuse(reasonNotReady)
+		l.answer(p, unavailable())
 		return
 	}
 	path := r.Path()
@@ -155,7 +169,11 @@ func (l *listener) accept(p *udp.Packet, now time.Time, wall int64) {
 	if err != nil {
 		e.free()
 		in.dedup.settle(t, false, now)
-		in.metrics.refuse(reasonFull)
+		reason := reasonFull
+		if errors.Is(err, queue.ErrClosed) {
+			reason = reasonNotReady
+		}
+		in.metrics.refuse(reason)
 		l.answer(p, unavailable())
 		return
 	}
@@ -184,8 +202,15 @@ func (l *listener) settled(e *exchange, err error) {
 	}
 	e.free()
 	l.mu.Lock()
-	l.waiting = append(l.waiting, rep)
+	full := len(l.waiting) == maxWaiting
+	if !full {
+		l.waiting = append(l.waiting, rep)
+	}
 	l.mu.Unlock()
+	if full {
+		in.metrics.unsent.Inc()
+		return
+	}
 	l.signal()
 }
 
@@ -253,10 +278,7 @@ func (l *listener) flush(out *outbox) (unsent int) {
 	if len(out.packets) == 0 {
 		return 0
 	}
-	n, err := l.socket.WriteBatch(out.packets)
-	if err != nil && !errors.Is(err, net.ErrClosed) {
-		l.in.log.Debug("write", "error", err)
-	}
+	n, _ := l.socket.WriteBatch(out.packets) // the only error is net.ErrClosed
 	unsent = len(out.packets) - n
 	l.in.metrics.unsent.Add(float64(unsent))
 	out.reset()

@@ -24,7 +24,7 @@ import (
 
 // Main is the daemon: it reads the environment, serves until SIGTERM or SIGINT, drains
 // and returns. Faults of its configuration are logged, each on a line of its own, and
-// end the process with status 2; what cannot be opened ends it with status 1.
+// end the process with status 2; what cannot be opened, or breaks, ends it with status 1.
 func Main() {
 	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
 	e := environ.New(os.Environ())
@@ -67,7 +67,7 @@ func run(ctx context.Context, cfg Config, stdout io.Writer, put cloudwatch.Put) 
 	}
 	err := serve(ctx, cfg, log, stream)
 	if err != nil {
-		log.Error("the ingestor cannot start", "error", err)
+		log.Error("the ingestor ends", "error", err)
 	}
 	end()
 	sending.Wait()
@@ -103,8 +103,14 @@ func serve(ctx context.Context, cfg Config, log *slog.Logger, stream *cloudwatch
 		}
 		sockets = append(sockets, opened...)
 	}
-	in := New(cfg, sockets, q, fallback, log)
+	log.Info("listening", "addresses", cfg.Listen, "queue", cfg.QueueURL, "fallback", cfg.FallbackQueueURL, "receive_buffer", sockets[0].ReceiveBuffer())
+	return operate(ctx, New(cfg, sockets, q, fallback, log), admin, stream)
+}
 
+// operate runs an ingestor with its admin endpoint and what a service manager expects, until
+// ctx is done or it fails.
+func operate(ctx context.Context, in *Ingestor, admin net.Listener, stream *cloudwatch.Stream) error {
+	log := in.log
 	server := &http.Server{Handler: in.admin(), ReadHeaderTimeout: 5 * time.Second}
 	go func() {
 		if err := server.Serve(admin); !errors.Is(err, http.ErrServerClosed) {
@@ -113,10 +119,11 @@ func serve(ctx context.Context, cfg Config, log *slog.Logger, stream *cloudwatch
 	}()
 	defer server.Close()
 
-	log.Info("listening", "addresses", cfg.Listen, "queue", cfg.QueueURL, "fallback", cfg.FallbackQueueURL)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	notify(log, daemon.SdNotifyReady)
-	go watch(ctx, log, sockets[0].LocalAddr())
 	var running sync.WaitGroup
+	running.Go(func() { in.watch(ctx) })
 	running.Go(func() {
 		<-ctx.Done()
 		log.Info("stopping")
@@ -127,11 +134,12 @@ func serve(ctx context.Context, cfg Config, log *slog.Logger, stream *cloudwatch
 		x = newExporter(in, stream, stream.Dropped)
 		running.Go(func() { x.run(ctx) })
 	}
-	in.Run(ctx)
+	err := in.Run(ctx)
+	stop()
 	running.Wait()
 	if x != nil {
 		x.write(time.Now()) // what happened while it drained
 	}
 	log.Info("stopped")
-	return nil
+	return err
 }

@@ -42,13 +42,13 @@ func newMetrics(in *Ingestor) *metrics {
 		received:   counter(metric.Received, "Datagrams that the sockets delivered."),
 		accepted:   counter(metric.Accepted, "Reports taken, on their way to the queue."),
 		stored:     counter(metric.Stored, "Reports that a queue has confirmed."),
-		acked:      counter(metric.Acked, "Reports whose 2.04 has left."),
+		acked:      counter(metric.Acked, "Stored reports whose 2.04 has left, or was declined."),
 		duplicates: counter(metric.Duplicates, "Messages that were recognised as duplicates."),
 		unsent:     counter(metric.Unsent, "Replies that the kernel did not take."),
 		refusals: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: metric.Counter(metric.Refused), Help: "Messages that were not accepted, by reason."}, []string{"reason"}),
+			Name: metric.Counter(metric.Refused), Help: "Messages that were not accepted, and reports that were not stored, by reason."}, []string{"reason"}),
 		latency: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: metric.Gauge("ack_seconds"), Help: "Time from the socket to the 2.04.",
+			Name: metric.Gauge("ack_seconds"), Help: "Time from the socket to the 2.04, also where that was declined.",
 			Buckets: []float64{.001, .002, .005, .01, .02, .03, .05, .075, .1, .15, .2, .25, .3, .4, .5, .6, .7, 1}}),
 	}
 	m.source = m.refusals.WithLabelValues("source")

@@ -150,9 +150,11 @@ type world struct {
 	sqs    *fakeSQS
 	other  http.RoundTripper // to the other region's queue; nil: there is none
 	net    *udp.Network
+	wrap   func(udp.Socket) udp.Socket // around the ingestor's socket, unless nil
 	in     *Ingestor
 	stop   context.CancelFunc
 	ended  chan struct{}
+	err    error // of Run, once it has ended
 	device *device
 	log    *bytes.Buffer
 }
@@ -167,8 +169,14 @@ func inWorld(t *testing.T, change func(*Config), f func(w *world)) {
 // inWorlds is inWorld with a fallback queue in eu-west-1, unless other is nil.
 func inWorlds(t *testing.T, change func(*Config), other http.RoundTripper, f func(w *world)) {
 	t.Helper()
+	inWorldLike(t, world{other: other}, change, f)
+}
+
+// inWorldLike is inWorld with what like has in other and wrap.
+func inWorldLike(t *testing.T, like world, change func(*Config), f func(w *world)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, other: other, sqs: &fakeSQS{delay: 20 * time.Millisecond}, net: udp.NewNetwork(nil), log: new(bytes.Buffer)}
+		w := &world{t: t, other: like.other, wrap: like.wrap, sqs: &fakeSQS{delay: 20 * time.Millisecond}, net: udp.NewNetwork(nil), log: new(bytes.Buffer)}
 		w.device = w.listen(home)
 		w.in = w.start(endpoint, change)
 		f(w)
@@ -199,6 +207,9 @@ func (w *world) start(at netip.AddrPort, change func(*Config)) *Ingestor {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	if w.wrap != nil {
+		socket = w.wrap(socket)
+	}
 	wire := func(sqs http.RoundTripper) aws.Config {
 		return aws.Config{HTTPClient: &http.Client{Transport: sqs}, Credentials: credentials.NewStaticCredentialsProvider("x", "x", "")}
 	}
@@ -212,7 +223,7 @@ func (w *world) start(at netip.AddrPort, change func(*Config)) *Ingestor {
 	w.stop = stop
 	ended := make(chan struct{})
 	w.ended = ended
-	go func() { in.Run(ctx); close(ended) }()
+	go func() { w.err = in.Run(ctx); close(ended) }()
 	return in
 }
 

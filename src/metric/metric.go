@@ -15,7 +15,7 @@ const (
 	Received  = "received"  // messages that an ingestor's socket delivered
 	Accepted  = "accepted"  // reports taken from messages, on their way to a queue
 	Stored    = "stored"    // reports that a queue has confirmed
-	Acked     = "acked"     // reports whose 2.04 has left
+	Acked     = "acked"     // stored reports whose 2.04 has left, or was declined (No-Response)
 	Forwarded = "forwarded" // reports that the replicator has put into the primary queue
 	Applied   = "applied"   // reports whose effect is in a shadow
 )

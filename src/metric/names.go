@@ -40,8 +40,8 @@ const (
 const (
 	KernelDrops = "kernel_drops" // datagrams that the kernel dropped because nobody read them in time
 	Duplicates  = "duplicates"   // messages that were recognised as duplicates
-	Refused     = "refused"      // messages not taken for what they are; of the replicator, by the primary queue
-	Unavailable = "unavailable"  // 5.03 answers: no queue has confirmed in time, or this ingestor is full, stopping or without a clock
+	Refused     = "refused"      // messages not taken for what they are, so none that is unavailable; of the replicator, by the primary queue
+	Unavailable = "unavailable"  // reports for which 5.03 is the answer, sent or declined: no queue has confirmed in time, or this ingestor is full, stopping or without a clock
 	Unsent      = "unsent"       // replies that the kernel did not take
 
 	FallbackStored = "fallback_stored" // reports that the other region's queue was the first to confirm

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -44,6 +45,22 @@ func TestKeep(t *testing.T) {
 	}
 }
 
+// load returns a client of the server with what Load returns.
+func load(t *testing.T, server *httptest.Server) *sqs.Client {
+	t.Helper()
+	t.Setenv("AWS_CONFIG_FILE", "/dev/null")
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+	cfg, err := Load(t.Context(), config.WithRegion("us-east-1"), config.WithBaseEndpoint(server.URL),
+		config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider("x", "x", "")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sqs.NewFromConfig(cfg, func(o *sqs.Options) {
+		o.Retryer = aws.NopRetryer{}
+		o.DisableMessageChecksumValidation = true
+	})
+}
+
 // A queue that answers at once, with much to read, is read to the end; and the connection is
 // there for the next call.
 func TestConnectionIsKept(t *testing.T) {
@@ -61,17 +78,7 @@ func TestConnectionIsKept(t *testing.T) {
 	}
 	server.Start()
 	defer server.Close()
-	t.Setenv("AWS_CONFIG_FILE", "/dev/null")
-	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
-	cfg, err := Load(t.Context(), config.WithRegion("us-east-1"), config.WithBaseEndpoint(server.URL),
-		config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider("x", "x", "")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := sqs.NewFromConfig(cfg, func(o *sqs.Options) {
-		o.Retryer = aws.NopRetryer{}
-		o.DisableMessageChecksumValidation = true
-	})
+	client := load(t, server)
 	for n := range 300 {
 		out, err := client.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: aws.String(server.URL + "/1/q")})
 		if err != nil {
@@ -83,5 +90,42 @@ func TestConnectionIsKept(t *testing.T) {
 	}
 	if n := connections.Load(); n != 1 {
 		t.Errorf("%d connections", n)
+	}
+}
+
+// What a burst has opened is there for the next one.
+func TestConnectionsOfABurstAreKept(t *testing.T) {
+	const burst, bursts = 20, 3
+	var connections atomic.Int32
+	var together sync.WaitGroup // of the calls of a burst: none is answered before all are there
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		together.Done()
+		together.Wait()
+		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+		io.WriteString(w, "{}")
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	client := load(t, server)
+	for range bursts {
+		together.Add(burst)
+		var calls sync.WaitGroup
+		for range burst {
+			calls.Go(func() {
+				if _, err := client.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: aws.String(server.URL + "/1/q")}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		calls.Wait()
+	}
+	if n := connections.Load(); n < burst || n > burst+burst/4 {
+		t.Errorf("%d connections for bursts of %d", n, burst)
 	}
 }

@@ -81,7 +81,12 @@ func (h *host) start() {
 	d.in = ingestor.New(cfg, []udp.Socket{socket}, q, fallback, quiet)
 	ctx, stop := context.WithCancel(context.Background())
 	d.stop = stop
-	go func() { d.in.Run(ctx); close(d.ended) }()
+	go func() {
+		defer close(d.ended)
+		if err := d.in.Run(ctx); err != nil {
+			panic(err)
+		}
+	}()
 	h.mu.Lock()
 	h.process = d
 	h.mu.Unlock()
