@@ -141,7 +141,7 @@ func (s *batched) send(deadline time.Time) (sent int, err error) {
 		}
 		switch s.out.errno {
 		case 0:
-			// If it were not all, the kernel has stopped at one and keeps the reason for the next call.
+			// If these are not all, the kernel has stopped at one, and tells why when asked again.
 			sent += s.out.n
 			s.out.next += s.out.n
 		case unix.EAGAIN, unix.ENOBUFS, unix.ENOMEM:
