@@ -45,7 +45,7 @@ variable "processor" {
   description = "Options of the processor, see modules/processor: what it may add to the registry, publishing, rules, groups and index of things."
   type = object({
     auto_create       = optional(string, "any")
-    create_per_minute = optional(number, 0)
+    create_per_minute = optional(number, 600)
     publish           = optional(string)
     topic_rules       = optional(map(object({ sql = string, description = optional(string) })), {})
     fleet_indexing    = optional(object({ shadows = optional(bool, false) }))

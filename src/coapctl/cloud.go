@@ -2,17 +2,21 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/logging"
 
 	"coap-for-aws-iot/src/lab"
 	"coap-for-aws-iot/src/sdk"
@@ -45,7 +49,7 @@ func (c cloud) config(ctx context.Context) (aws.Config, error) {
 	if endpoint != "" {
 		at, err := url.Parse(endpoint)
 		if err != nil || at.Host == "" || at.Scheme != "http" && at.Scheme != "https" {
-			return aws.Config{}, fmt.Errorf("endpoint %q: want a URL such as %s", endpoint, defaultEndpoint)
+			return aws.Config{}, usagef("endpoint %q: want a URL such as %s", endpoint, defaultEndpoint)
 		}
 		if local(at.Hostname()) {
 			return aws.Config{
@@ -55,7 +59,8 @@ func (c cloud) config(ctx context.Context) (aws.Config, error) {
 			}, nil
 		}
 	}
-	var options []func(*config.LoadOptions) error
+	// What the SDK warns of on its way to credentials is said below, if there are none.
+	options := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{})}
 	if region != "" {
 		options = append(options, config.WithRegion(region))
 	}
@@ -69,6 +74,12 @@ func (c cloud) config(ctx context.Context) (aws.Config, error) {
 	if cfg.Region == "" {
 		return aws.Config{}, fmt.Errorf("no region: give --region, such as %s", lab.Primary)
 	}
+	switch _, err := cfg.Credentials.Retrieve(ctx); {
+	case err != nil && strings.Contains(err.Error(), "no EC2 IMDS role found"): // the last that is tried
+		return aws.Config{}, errors.New("no AWS credentials: set AWS_PROFILE or AWS_ACCESS_KEY_ID, or run aws configure")
+	case err != nil:
+		return aws.Config{}, fmt.Errorf("get AWS credentials: %w", err)
+	}
 	return cfg, nil
 }
 
@@ -80,3 +91,12 @@ func local(host string) bool {
 
 // refused reports whether an error says that nobody listens.
 func refused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
+
+// strange reports whether an error is of an answer that no AWS gives: the SDK cannot read
+// it, or finds no error code in it.
+func strange(err error) bool {
+	_, unread := errors.AsType[*smithy.DeserializationError](err)
+	_, noJSON := errors.AsType[*json.SyntaxError](err)
+	api, ok := errors.AsType[smithy.APIError](err)
+	return unread || noJSON || ok && api.ErrorCode() == "UnknownError"
+}

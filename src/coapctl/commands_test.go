@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"path/filepath"
 	"regexp"
@@ -157,6 +160,50 @@ func TestCloud(t *testing.T) {
 	}
 }
 
+// What is wrong with the way to AWS is said in words, and by nobody else.
+func TestNoCloud(t *testing.T) {
+	none := filepath.Join(t.TempDir(), "none")
+	for name, value := range map[string]string{
+		"AWS_CONFIG_FILE": none, "AWS_SHARED_CREDENTIALS_FILE": none, "AWS_EC2_METADATA_DISABLED": "true", "AWS_PROFILE": "",
+		"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_REGION": "", "AWS_ENDPOINT_URL": "",
+		"AWS_CONTAINER_CREDENTIALS_FULL_URI": "", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "", "AWS_WEB_IDENTITY_TOKEN_FILE": "",
+	} {
+		t.Setenv(name, value)
+	}
+	answers := func(code int, body string) string {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(code)
+			io.WriteString(w, body)
+		}))
+		t.Cleanup(server.Close)
+		return server.URL
+	}
+	page, missing, empty := answers(200, "<html>"), answers(404, "<html>"), answers(404, "")
+	const noCredentials = "no AWS credentials: set AWS_PROFILE or AWS_ACCESS_KEY_ID, or run aws configure"
+	noAWS := func(at string) string {
+		return "what answers at " + at + " is no AWS: give the --endpoint that coapctl lab prints beside AWS, or --aws for the real AWS"
+	}
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--aws"}, "no region: give --region, such as us-east-1"},
+		{[]string{"--aws", "--region", "us-east-1"}, noCredentials},
+		{[]string{"--endpoint", "https://vpce.example.com"}, noCredentials},
+		{[]string{"--endpoint", page}, noAWS(page)},
+		{[]string{"--endpoint", page, "a1"}, noAWS(page)},
+		{[]string{"--endpoint", missing}, noAWS(missing)},
+		{[]string{"--endpoint", missing, "a1"}, noAWS(missing)},
+		{[]string{"--endpoint", empty}, noAWS(empty)},
+		{[]string{"--endpoint", empty, "a1"}, noAWS(empty)},
+	} {
+		code, out, err := command(t, nil, "", append([]string{"things"}, tt.args...)...)
+		if code != exitFault || out != "" || err != "coapctl: "+tt.want+"\n" {
+			t.Errorf("things %s: exit code %d\ngot  %s%swant coapctl: %s", tt.args, code, out, err, tt.want)
+		}
+	}
+}
+
 // What coapctl lab prints can be copied as it is: word for word the README's.
 func TestIntroduction(t *testing.T) {
 	var four [4]netip.AddrPort
@@ -174,7 +221,7 @@ page     http://127.0.0.1:8080
 
 Try, in another terminal:
 
-coap-client-notls -m post -t 50 -e '{"t":21.5}' coap://127.0.0.2/th/a1
+coap-client-notls -v 6 -m post -t 50 -e '{"t":21.5}' coap://127.0.0.2/th/a1
 AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x aws --region us-east-1 --endpoint-url http://127.0.0.1:4566 iot-data get-thing-shadow --thing-name a1 /dev/stdout | cat
 dist/coapctl send th/a1 '{"t":22}' && dist/coapctl things
 

@@ -30,14 +30,14 @@ func (c *labCommand) Run(ctx context.Context, s streams) error {
 	var err error
 	if c.CoAP != "" {
 		if o.CoAP, err = lab.ParseEndpoints(c.CoAP); err != nil {
-			return fmt.Errorf("--coap %w", err)
+			return usagef("--coap %w", err)
 		}
 	}
 	if o.AWS, err = lab.ParseAddress(c.AWS, 4566); err != nil {
-		return fmt.Errorf("--aws %w", err)
+		return usagef("--aws %w", err)
 	}
 	if o.HTTP, err = lab.ParseAddress(c.HTTP, 8080); err != nil {
-		return fmt.Errorf("--http %w", err)
+		return usagef("--http %w", err)
 	}
 	started := time.Now()
 	l, err := lab.Start(ctx, o)
@@ -77,7 +77,7 @@ func introduction(p lab.Plan, program string) string {
 	fmt.Fprintf(&text, `
 Try, in another terminal:
 
-coap-client-notls -m post -t 50 -e '{"t":21.5}' coap://%s/th/a1
+coap-client-notls -v 6 -m post -t 50 -e '{"t":21.5}' coap://%s/th/a1
 AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x aws --region %s --endpoint-url %s iot-data get-thing-shadow --thing-name a1 /dev/stdout | cat
 %s send%s th/a1 '{"t":22}' && %s things%s
 

@@ -27,7 +27,9 @@ type commands struct {
 
 const description = `CoAP for AWS IoT: devices report over CoAP and find their state in AWS IoT.
 
-Begin with "coapctl lab", which prints what to try next.`
+Begin with "coapctl lab", which prints what to try next.
+
+Exit codes: 0, it is done; 1, it did not work; 2, the call is wrong.`
 
 func main() {
 	if len(os.Args) == 3 && os.Args[1] == lab.ChildCommand {
@@ -45,8 +47,13 @@ type streams struct {
 // Exit codes beside 0.
 const (
 	exitFault = 1 // it did not work
-	exitUsage = 2 // it was asked for something that there is not
+	exitUsage = 2 // the call is wrong: it was not tried
 )
+
+// usage is an error of the call, found before anything was done.
+type usage struct{ error }
+
+func usagef(format string, args ...any) error { return usage{fmt.Errorf(format, args...)} }
 
 // silent is an error about which the command has said all itself.
 type silent struct{ error }
@@ -84,6 +91,9 @@ func run(args, environment []string, s streams) int {
 	if err := parsed.Run(); err != nil {
 		if !errors.As(err, new(silent)) {
 			complain(err)
+		}
+		if errors.As(err, new(usage)) {
+			return exitUsage
 		}
 		return exitFault
 	}

@@ -103,8 +103,12 @@ func (t *narrator) silence(r client.Result, state device.State) string {
 	default:
 		why += " Send it again."
 	}
-	if r.Attempts[0].Endpoint.Addr().IsLoopback() && !state.Acknowledged {
+	switch first := r.Attempts[0].Endpoint; {
+	case state.Acknowledged: // from there, once
+	case first.Addr().IsLoopback():
 		why += " If nobody listens there: coapctl lab."
+	default:
+		why += fmt.Sprintf(" Is the address right, and does UDP %d get there and back?", first.Port())
 	}
 	return why
 }

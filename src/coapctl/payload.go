@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
 
 	"github.com/fxamacker/cbor/v2"
 
@@ -32,7 +31,7 @@ func readText(typed string, in io.Reader) (text, error) {
 		return text{}, fmt.Errorf("read the payload from stdin: %w", err)
 	}
 	if len(b) > coap.MaxPayload {
-		return text{}, fmt.Errorf("stdin has more than %d bytes: a report is one datagram of at most %d bytes, its payload at most %d", coap.MaxPayload, coap.MaxDatagram, coap.MaxPayload)
+		return text{}, usagef("stdin has more than %d bytes: a report is one datagram of at most %d bytes, its payload at most %d", coap.MaxPayload, coap.MaxDatagram, coap.MaxPayload)
 	}
 	return text{bytes: b, raw: true}, nil
 }
@@ -45,7 +44,8 @@ const (
 	appCBOR     = 60
 )
 
-// encode returns the bytes of the nth payload and their Content-Format.
+// encode returns the bytes of the nth payload and their Content-Format. The error is of what
+// was typed.
 func (t text) encode(n int, format string) ([]byte, int, error) {
 	payload := t.bytes
 	if !t.raw {
@@ -53,10 +53,14 @@ func (t text) encode(n int, format string) ([]byte, int, error) {
 	}
 	switch format {
 	case "":
-		if json.Valid(payload) && strings.ContainsAny(string(payload[:1]), "{[") {
-			return payload, appJSON, nil
+		// What begins so is JSON to the processor as well, whatever it is after that.
+		if start := bytes.TrimLeft(payload, " \t\r\n"); len(start) == 0 || start[0] != '{' && start[0] != '[' {
+			return payload, textPlain, nil
 		}
-		return payload, textPlain, nil
+		if !json.Valid(payload) {
+			return nil, 0, errors.New("the payload begins like JSON and is none, so it would become a dead letter: quote it for the shell, as in '{\"t\":21.5}'; --format text sends it as it is")
+		}
+		return payload, appJSON, nil
 	case "json":
 		if !json.Valid(payload) {
 			return nil, 0, errors.New("the payload is not JSON: quote it as in '{\"t\":21.5}', or choose another --format")

@@ -16,7 +16,11 @@ func TestEncodePayload(t *testing.T) {
 		{`{"t":21.5}`, "", "", `{"t":21.5}`, appJSON},
 		{`[1]`, "", "", `[1]`, appJSON},
 		{`21.5`, "", "", `21.5`, textPlain},
-		{`{"t":`, "", "", `{"t":`, textPlain},
+		{" \n{\"t\":21.5}\n", "", "", " \n{\"t\":21.5}\n", appJSON},
+		{`t:{`, "", "", `t:{`, textPlain},
+		{` `, "", "", ` `, textPlain},
+		{`{"t":`, "text", "", `{"t":`, textPlain},
+		{`{"t":`, "110", "", `{"t":`, 110},
 		{``, "", "", ``, textPlain},
 		{`21.5`, "json", "", `21.5`, appJSON},
 		{`{"t":21.5}`, "text", "", `{"t":21.5}`, textPlain},
@@ -27,7 +31,7 @@ func TestEncodePayload(t *testing.T) {
 		{`{"n":{n},"m":{n}}`, "", "", `{"n":7,"m":7}`, appJSON},
 		{`{"n":{n}}`, "cbor", "", "a1616e07", appCBOR},
 		{`{n}{n}`, "octets", "", "77", octetStream},
-		{"-", "", `{n}`, `{n}`, textPlain},
+		{"-", "text", `{n}`, `{n}`, textPlain},
 		{"-", "", `{"t":1}`, `{"t":1}`, appJSON},
 		{"-", "octets", "\x00\xff", "00ff", octetStream},
 		{"-", "cbor", "\xa0", "a0", appCBOR},
@@ -46,6 +50,9 @@ func TestEncodePayload(t *testing.T) {
 		}
 	}
 	for _, tt := range []struct{ typed, format, want string }{
+		{`{t:21.5}`, "", "begins like JSON and is none"},
+		{`{"t":`, "", "quote it for the shell, as in '{\"t\":21.5}'; --format text sends it"},
+		{" \t\r\n[1", "", "begins like JSON and is none"},
 		{`{t:1}`, "json", "the payload is not JSON"},
 		{`{t:1}`, "cbor", "typed as JSON"},
 		{`{} {}`, "cbor", "typed as JSON"},
@@ -56,6 +63,20 @@ func TestEncodePayload(t *testing.T) {
 		if _, _, err := (text{bytes: []byte(tt.typed)}).encode(1, tt.format); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s --format %s: %v, want %s", tt.typed, tt.format, err, tt.want)
 		}
+	}
+}
+
+// Stdin is no shell's, but what begins like JSON and is none ends in the same place.
+func TestStdinLikeJSON(t *testing.T) {
+	text, err := readText("-", strings.NewReader("{n}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := text.encode(1, ""); err == nil {
+		t.Error("{n} of stdin passes for JSON")
+	}
+	if _, number, err := text.encode(1, "octets"); err != nil || number != octetStream {
+		t.Errorf("octets: %d, %v", number, err)
 	}
 }
 

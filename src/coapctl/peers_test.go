@@ -210,6 +210,7 @@ func TestPeers(t *testing.T) {
 		t.Skip("needs the lab's ports: make peers")
 	}
 	need(t, "coap-client-notls", "apt-get install libcoap3-bin")
+	need(t, "curl", "apt-get install curl")
 	need(t, "node", "install Node.js 20 or later")
 	need(t, "npm", "install npm")
 	need(t, "aws", "install the AWS command line")
@@ -359,6 +360,13 @@ func testPage(t *testing.T) {
 	want := append(slices.Clone(metric.Life), "use1-a", "euw1-a", "use1-b", "euw1-b", "us-east-1", "eu-west-1", `[1-9]\d`)
 	shows(t, want, "queue down", "is down")
 
+	// A phone shows a part of the picture, and that there is more of it.
+	for width, want := range map[int]bool{390: true, 1280: false} {
+		if got := strings.Contains(dom(t, width), `<div class="scroll more"`); got != want {
+			t.Errorf("%d pixels wide, the page goes on to the right: %v, want %v", width, got, want)
+		}
+	}
+
 	// A region without its queue: the page says whose breaker is open, and where the reports are.
 	controls := func(method, body string, want int) {
 		request, err := http.NewRequest(method, peerAWS+"/_lab/faults", strings.NewReader(body))
@@ -409,13 +417,19 @@ func shows(t *testing.T, want []string, unwanted ...string) {
 // browse returns what a browser shows of the lab's page.
 func browse(t *testing.T) string {
 	t.Helper()
+	return regexp.MustCompile(`<(script|style)[^>]*>(?s:.*?)</(script|style)>|<[^>]*>`).ReplaceAllString(dom(t, 1280), " ")
+}
+
+// dom returns the lab's page as a browser has it whose window is so many pixels wide.
+func dom(t *testing.T, width int) string {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--user-data-dir="+t.TempDir(),
-		"--virtual-time-budget=5000", "--dump-dom", peerPage).Output()
+		fmt.Sprintf("--window-size=%d,1000", width), "--virtual-time-budget=5000", "--dump-dom", peerPage).Output()
 	if err != nil {
 		t.Fatalf("chromium: %v", err)
 	}
-	return regexp.MustCompile(`<(script|style)[^>]*>(?s:.*?)</(script|style)>|<[^>]*>`).ReplaceAllString(string(out), " ")
+	return string(out)
 }

@@ -17,17 +17,17 @@ import (
 var defaultEndpoints = [device.N]string{"127.0.0.1:5683", "127.0.0.2:5683", "127.0.0.3:5683", "127.0.0.4:5683"}
 
 type sendCommand struct {
-	Device    string        `arg:"" name:"type/id" help:"Thing type and thing name, such as th/a1."`
-	Payload   string        `arg:"" help:"What the device says, such as '{\"t\":21.5}'; {n} in it is the number of the check-in. - for the bytes of stdin, as they are."`
-	Endpoint  []string      `placeholder:"ADDRESS" sep:"none" help:"Ingestor to report to; up to four times, neighbours in different regions. Default: the four of the lab, 127.0.0.1 to 127.0.0.4."`
-	Every     time.Duration `placeholder:"TIME" help:"A stream: check in again and again with so much sleep, an eighth more or less, between. Ctrl-C ends it."`
-	Count     int           `placeholder:"N" help:"End the stream after so many check-ins."`
-	HardLimit time.Duration `placeholder:"TIME" help:"Send NONs, which nobody acknowledges, while the last acknowledgement is younger than this, such as 4h. Default: each report is a CON and verified."`
-	Window    time.Duration `placeholder:"TIME" default:"1s" help:"How long to listen at least (${default}); 4s has room for another address in the same check-in."`
-	State     string        `placeholder:"FILE" help:"Keep here what the device must not forget. One file for each device, one process at a time: FILE.lock beside it sees to that."`
-	Format    string        `placeholder:"FORMAT" help:"json, cbor (typed as JSON), text, octets (typed in hex), or the number of a Content-Format. Default: json for an object or array, else text."`
-	Urgent    bool          `help:"Send whatever the policy holds back, and as a CON."`
-	JSON      bool          `name:"json" help:"Write a line of JSON for each check-in."`
+	Device    string         `arg:"" name:"type/id" help:"Thing type and thing name, such as th/a1."`
+	Payload   string         `arg:"" help:"What the device says, such as '{\"t\":21.5}'; {n} in it is the number of the check-in. - for the bytes of stdin, as they are."`
+	Endpoint  []string       `placeholder:"ADDRESS" sep:"none" help:"Ingestor to report to; up to four times, neighbours in different regions. Default: the four of the lab, 127.0.0.1 to 127.0.0.4."`
+	Every     *time.Duration `placeholder:"TIME" help:"A stream: check in again and again with so much sleep, an eighth more or less, between. Ctrl-C ends it."`
+	Count     int            `placeholder:"N" help:"End the stream after so many check-ins."`
+	HardLimit time.Duration  `placeholder:"TIME" help:"Send NONs, which nobody acknowledges, while the last acknowledgement is younger than this, such as 4h. Default: each report is a CON and verified."`
+	Window    time.Duration  `placeholder:"TIME" default:"1s" help:"How long to listen at least (${default}); 4s has room for another address in the same check-in."`
+	State     string         `placeholder:"FILE" help:"Keep here what the device must not forget. One file for each device, one process at a time: FILE.lock beside it sees to that."`
+	Format    string         `placeholder:"FORMAT" help:"json, cbor (typed as JSON), text, octets (typed in hex), or the number of a Content-Format. Default: json for an object or array, else text."`
+	Urgent    bool           `help:"Send whatever the policy holds back, and as a CON."`
+	JSON      bool           `name:"json" help:"Write a line of JSON for each check-in."`
 }
 
 // Help is what --help says beside the flags.
@@ -36,7 +36,7 @@ func (sendCommand) Help() string {
 
 With --state the device has a memory from call to call: its next address, the round trip, who asked to be left alone, and the numbers of its reports (s=1f4), by which copies are recognised. Without it everything is forgotten with the process, and because numbers would go back then, none are sent.
 
-The exit code is 0 only if the last check-in was delivered (2.04: a queue holds the report), or sent as --hard-limit wants it: unverified.`
+The exit code is 0 only if the last check-in was delivered (2.04: a queue holds the report), or sent as --hard-limit wants it: unverified. It is 1 if it was not, and 2 if the call is wrong: then nothing was sent.`
 }
 
 // Run is a device for one check-in, or a stream of them.
@@ -46,11 +46,11 @@ func (c *sendCommand) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	if _, _, err := text.encode(1, c.Format); err != nil {
-		return err
+		return usage{err}
 	}
 	config, err := c.config()
 	if err != nil {
-		return err
+		return usage{err}
 	}
 	return c.report(ctx, config, text, s)
 }
@@ -58,22 +58,16 @@ func (c *sendCommand) Run(ctx context.Context, s streams) error {
 // report says what became of each check-in.
 func (c *sendCommand) report(ctx context.Context, config client.Config, text text, s streams) (err error) {
 	if c.State != "" {
-		file, err := client.OpenFile(c.State)
-		if errors.Is(err, client.ErrInUse) {
-			return fmt.Errorf("--state %s is in use by another coapctl send: end that one, or name another file, which is another device", c.State)
-		}
+		file, err := openState(c.State)
 		if err != nil {
-			return fmt.Errorf("--state: %w", err)
+			return err
 		}
 		defer file.Close()
-		config.Memory = file
+		config.Memory = owned{file, config.Type + "/" + config.ID}
 	}
 	d, err := client.New(config)
-	if errors.Is(err, client.ErrMemory) {
-		return fmt.Errorf("--state %s is not a file of coapctl send: name another, which it makes", c.State)
-	}
 	if err != nil {
-		return err
+		return c.blame(err)
 	}
 	defer func() {
 		if closing := d.Close(); err == nil {
@@ -82,15 +76,15 @@ func (c *sendCommand) report(ctx context.Context, config client.Config, text tex
 	}()
 
 	stream := stream{device: d, text: text, format: c.Format, urgent: c.Urgent, n: 1}
-	if c.Every > 0 {
+	if c.Every != nil {
 		stream.n = c.Count // 0: no end
 	}
 	if c.JSON {
-		stream.show = jsonLines(s.out, c.Every > 0)
+		stream.show = jsonLines(s.out, c.Every != nil)
 		return stream.run(ctx)
 	}
-	told := narrator{config: config, every: c.Every > 0, out: s.out}
-	if c.Every == 0 {
+	told := narrator{config: config, every: c.Every != nil, out: s.out}
+	if c.Every == nil {
 		stream.show = told.tell
 		return stream.run(ctx)
 	}
@@ -114,14 +108,19 @@ func (c *sendCommand) config() (client.Config, error) {
 	switch {
 	case c.Count < 0:
 		return config, fmt.Errorf("--count %d: want 1 or more", c.Count)
-	case c.Count > 0 && c.Every == 0:
+	case c.Count > 0 && c.Every == nil:
 		return config, errors.New("--count is for a stream: give --every too")
 	case c.Window < time.Second || c.Window >= 45*time.Second:
 		return config, fmt.Errorf("--window %v: want 1s or more, less than 45s", c.Window)
 	}
 	var err error
-	if config.Policy.Interval, err = wholeSeconds("--every", c.Every); err != nil {
-		return config, err
+	if c.Every != nil {
+		if config.Policy.Interval, err = wholeSeconds("--every", *c.Every); err != nil {
+			return config, err
+		}
+		if *c.Every == 0 {
+			return config, errors.New("--every 0s: want 1s or more")
+		}
 	}
 	if config.Policy.HardLimit, err = wholeSeconds("--hard-limit", c.HardLimit); err != nil {
 		return config, err
@@ -138,7 +137,8 @@ func (c *sendCommand) config() (client.Config, error) {
 		}
 		config.Endpoints = append(config.Endpoints, at)
 	}
-	return config, nil
+	_, err = client.New(config) // without a memory it looks at the configuration only
+	return config, err
 }
 
 // wholeSeconds is a flag's time in seconds, 0 if it was not given.
@@ -150,11 +150,18 @@ func wholeSeconds(flag string, d time.Duration) (uint32, error) {
 	return uint32(d / time.Second), nil
 }
 
-// parseEndpoint reads an address with or without coap://, with or without a port.
-func parseEndpoint(text string) (netip.AddrPort, error) {
-	text = strings.TrimSuffix(strings.TrimPrefix(text, "coap://"), "/")
+// parseEndpoint reads an address with or without coap://, with or without a port. It has to
+// be the address of one host: the policy waits for one answer.
+func parseEndpoint(typed string) (netip.AddrPort, error) {
+	text := strings.TrimSuffix(strings.TrimPrefix(typed, "coap://"), "/")
 	if addr, ok := strings.CutPrefix(text, "["); ok && strings.HasSuffix(addr, "]") {
 		text = strings.TrimSuffix(addr, "]")
 	}
-	return lab.ParseAddress(text, 5683)
+	at, err := lab.ParseAddress(text, 5683)
+	if addr := at.Addr().Unmap(); err == nil && (addr.IsUnspecified() || addr.IsMulticast() || addr == broadcast) {
+		return at, fmt.Errorf("%q: want the address of one ingestor, such as 127.0.0.1:5683", typed)
+	}
+	return at, err
 }
+
+var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})

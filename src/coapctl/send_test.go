@@ -127,16 +127,16 @@ delivered: CON to 192.0.2.1:5683, silence
 A queue holds the report.`},
 		{"silence", sendCommand{}, []server{deaf, stores}, false, `
 unverified: CON to 192.0.2.1:5683, silence
-Whether a queue holds the report is unknown. Send it again: --window 4s has room for another address, and with --state the next call begins with the next one.`},
+Whether a queue holds the report is unknown. Send it again: --window 4s has room for another address, and with --state the next call begins with the next one. Is the address right, and does UDP 5683 get there and back?`},
 		{"silence at the only address", sendCommand{}, []server{deaf}, false, `
 unverified: CON to 192.0.2.1:5683, silence
-Whether a queue holds the report is unknown. Send it again.`},
+Whether a queue holds the report is unknown. Send it again. Is the address right, and does UDP 5683 get there and back?`},
 		{"silence with a memory", sendCommand{State: "state"}, []server{deaf, deaf}, false, `
 unverified s=1: CON to 192.0.2.1:5683, silence
-Whether a queue holds the report is unknown. Send it again: the next call begins with the next address and listens longer.`},
+Whether a queue holds the report is unknown. Send it again: the next call begins with the next address and listens longer. Is the address right, and does UDP 5683 get there and back?`},
 		{"silence at the only address with a memory", sendCommand{State: "state"}, []server{deaf}, false, `
 unverified s=1: CON to 192.0.2.1:5683, silence
-Whether a queue holds the report is unknown. Send it again: the next call listens longer.`},
+Whether a queue holds the report is unknown. Send it again: the next call listens longer. Is the address right, and does UDP 5683 get there and back?`},
 		{"one says no", sendCommand{State: "state"}, []server{busy, stores}, true, `
 delivered s=1: CON to 192.0.2.1:5683, 5.03 after 10ms (Max-Age 26s)
                CON to 192.0.2.2:5683, 2.04 after 10ms
@@ -234,7 +234,7 @@ func TestStream(t *testing.T) {
 			}
 			return stores(n, r)
 		}
-		out, err := sends(t.Context(), t, sendCommand{Every: 8 * time.Second, Count: 5}, moody, stores)
+		out, err := sends(t.Context(), t, sendCommand{Every: new(8 * time.Second), Count: 5}, moody, stores)
 		const want = `00:00:00  delivered: CON to 192.0.2.1:5683, 2.04 after 10ms; sleep 7s
           A queue holds the report.
 00:00:07  delivered: CON to 192.0.2.2:5683, 2.04 after 10ms; sleep 7s
@@ -272,7 +272,7 @@ func TestSoonest(t *testing.T) {
 func TestTally(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		no := func(n int, r coap.Request) []byte { return says(codes.ServiceUnavailable, 1)(n, r) }
-		out, err := sends(t.Context(), t, sendCommand{Every: 4 * time.Second, Count: 2}, no, stores)
+		out, err := sends(t.Context(), t, sendCommand{Every: new(4 * time.Second), Count: 2}, no, stores)
 		const want = `
 2 check-ins in 4s: 2 delivered
 
@@ -283,7 +283,7 @@ ADDRESS          CON   NON   2.xx   OTHER   SILENCE   MEAN ROUND TRIP
 		if err != nil || !strings.HasSuffix(out, want) {
 			t.Errorf("%v, got\n%swant\n%s", err, out, want)
 		}
-		out, _ = sends(t.Context(), t, sendCommand{Every: time.Second, Count: 1})
+		out, _ = sends(t.Context(), t, sendCommand{Every: new(time.Second), Count: 1})
 		if want := "192.0.2.1:5683   0     0     0      0       0         -\n"; !strings.HasSuffix(out, want) {
 			t.Errorf("offline: %s", out)
 		}
@@ -303,7 +303,7 @@ func TestHeardBefore(t *testing.T) {
 // With a hard limit a stream verifies its first report only; sent is a success.
 func TestHardLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		out, err := sends(t.Context(), t, sendCommand{Every: time.Second, Count: 3, HardLimit: 4 * time.Hour}, stores)
+		out, err := sends(t.Context(), t, sendCommand{Every: new(time.Second), Count: 3, HardLimit: 4 * time.Hour}, stores)
 		const want = `00:00:00  delivered: CON to 192.0.2.1:5683, 2.04 after 10ms; sleep 1s
           A queue holds the report.
 00:00:01  sent: NON to 192.0.2.1:5683; sleep 1s
@@ -332,14 +332,14 @@ func TestInterrupted(t *testing.T) {
 	}{
 		{"asleep", stores, 5 * time.Second, "", "\n1 check-in in 5s: 1 delivered\n"},
 		{"asleep after silence", deaf, 5 * time.Second, "not delivered", "\n1 check-in in 5s: 1 unverified\n"},
-		{"asleep after silence at the only address", deaf, 5 * time.Second, "not delivered", "unknown. The next check-in listens longer.\n"},
+		{"asleep after silence at the only address", deaf, 5 * time.Second, "not delivered", "unknown. The next check-in listens longer. Is the address right, and does UDP 5683 get there and back?\n"},
 		{"awake", deaf, 500 * time.Millisecond, "interrupted: whether a queue holds the report is unknown", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), tt.after)
 				defer cancel()
-				out, err := sends(ctx, t, sendCommand{Every: 100 * time.Second}, tt.server)
+				out, err := sends(ctx, t, sendCommand{Every: new(100 * time.Second)}, tt.server)
 				if !strings.Contains(out, tt.tail) || tt.tail == "" && out != "" {
 					t.Errorf("%s", out)
 				}
@@ -355,7 +355,7 @@ func TestInterrupted(t *testing.T) {
 func TestLines(t *testing.T) {
 	state := filepath.Join(t.TempDir(), "state")
 	synctest.Test(t, func(t *testing.T) {
-		out, err := sends(t.Context(), t, sendCommand{Every: 2 * time.Second, Count: 2, JSON: true, State: state},
+		out, err := sends(t.Context(), t, sendCommand{Every: new(2 * time.Second), Count: 2, JSON: true, State: state},
 			says(codes.ServiceUnavailable, 26), stores)
 		const want = `{"time":"2000-01-01T00:00:00.02Z","checkIn":1,"outcome":"delivered","seq":1,"attempts":[` +
 			`{"endpoint":"192.0.2.1:5683","type":"CON","messageId":0,"atMs":0,"answer":{"code":"5.03","roundTripMs":10,"maxAge":26}},` +
@@ -402,7 +402,7 @@ func TestNoMemory(t *testing.T) {
 		server server
 		want   string
 	}{
-		{filepath.Join(dir, "no", "folder"), stores, "--state: open "},
+		{filepath.Join(dir, "no", "state"), stores, "there is no folder " + filepath.Join(dir, "no") + ": make it first"},
 		{dir, stores, " is no regular file: "},
 		{filepath.Join(gone, "state"), vanishes, "save the device's memory: "},
 	} {
@@ -412,6 +412,41 @@ func TestNoMemory(t *testing.T) {
 				t.Errorf("ended with %v, want %s once", err, tt.want)
 			}
 		})
+	}
+}
+
+// Numbers are of one device: a file is of the device that it was made for, and one that an
+// older coapctl wrote, without a name, is of the first that uses it.
+func TestStateOfAnotherDevice(t *testing.T) {
+	state := filepath.Join(t.TempDir(), "state")
+	run := func(device string) (int, string) {
+		code, _, complaint := command(t, nil, "", "send", "--endpoint", "127.0.0.1:9", "--window", "1s", "--state", state, device, "1")
+		return code, complaint
+	}
+	for _, named := range []bool{false, true} {
+		if _, err := sends(t.Context(), t, sendCommand{State: state}, stores); err != nil {
+			t.Fatal(err)
+		}
+		if !named { // as an older one left it
+			b, err := os.ReadFile(state)
+			if err != nil || string(b[client.MemorySize:]) != "th/a1" {
+				t.Fatalf("%q, %v", b, err)
+			}
+			if err := os.WriteFile(state, b[:client.MemorySize], 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	want := "coapctl: --state " + state + " belongs to th/a1: name another file for th/a4, because numbers are of one device\n"
+	if code, complaint := run("th/a4"); code != exitUsage || complaint != want {
+		t.Errorf("%d %s, want %s", code, complaint, want)
+	}
+	if err := os.WriteFile(state, bytes.Repeat([]byte("dear diary/"), 9), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want = "coapctl: --state " + state + " is not a file of coapctl send: name another, which it makes\n"
+	if code, complaint := run("th/a4"); code != exitFault || complaint != want {
+		t.Errorf("%d %s, want %s", code, complaint, want)
 	}
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"coap-for-aws-iot/src/device"
@@ -29,12 +28,12 @@ func (s *stream) run(ctx context.Context) error {
 	for n := 1; ; n++ {
 		payload, format, err := s.text.encode(n, s.format)
 		if err != nil {
-			return err
+			return usage{err}
 		}
 		r, err := s.device.Send(ctx, payload, format, s.urgent)
 		switch {
 		case errors.Is(err, client.ErrTooLarge):
-			return fmt.Errorf("the payload has %d bytes: a report is one datagram of at most 1152 bytes, its payload at most 1024", len(payload))
+			return usagef("the payload has %d bytes: a report is one datagram of at most 1152 bytes, its payload at most 1024", len(payload))
 		case err != nil && ctx.Err() != nil:
 			return errors.New("interrupted: whether a queue holds the report is unknown")
 		case err != nil:

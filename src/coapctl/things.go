@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iotdataplane"
 	"github.com/aws/aws-sdk-go-v2/service/iotdataplane/types"
 
+	"coap-for-aws-iot/src/envelope"
 	"coap-for-aws-iot/src/lab"
 )
 
@@ -24,6 +25,9 @@ type thingsCommand struct {
 
 // Run lists things or shows one.
 func (c *thingsCommand) Run(ctx context.Context, s streams) error {
+	if c.Name != "" && !envelope.ValidName(c.Name) {
+		return usagef("%q: a thing's name is 1 to 128 of a-z A-Z 0-9 : _ -", c.Name)
+	}
 	cfg, err := c.config(ctx)
 	if err != nil {
 		return err
@@ -116,8 +120,13 @@ func changed(t lab.Thing) string {
 
 // advise says what to do about an AWS that does not answer.
 func (c *thingsCommand) advise(err error, cfg aws.Config) error {
-	if err != nil && cfg.BaseEndpoint != nil && refused(err) {
+	switch {
+	case err == nil || cfg.BaseEndpoint == nil:
+		return err
+	case refused(err):
 		return fmt.Errorf("nobody listens at %s: start coapctl lab, or give --endpoint, or --aws for the real AWS", *cfg.BaseEndpoint)
+	case strange(err):
+		return fmt.Errorf("what answers at %s is no AWS: give the --endpoint that coapctl lab prints beside AWS, or --aws for the real AWS", *cfg.BaseEndpoint)
 	}
 	return err
 }

@@ -219,7 +219,7 @@ func TestLongestLineFits(t *testing.T) {
 	r := Report{
 		Received: 1 << 62, From: netip.MustParseAddrPort("[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535"),
 		MessageID: 65535, Token: bytes.Repeat([]byte{0xff}, 8), Type: strings.Repeat("t", 128), ID: strings.Repeat("i", 128),
-		Query: strings.Repeat(`\`, 4*255*2), Seq: 1<<64 - 1, Numbered: true, Format: 65535, Payload: []byte(quote),
+		Query: strings.Repeat("%25", 4*255) + "&&\x00", Seq: 1<<64 - 1, Numbered: true, Format: 65535, Payload: []byte(quote),
 	}
 	if n := len(AppendReport(nil, &r)); n > MaxLine {
 		t.Errorf("a line of %d bytes is longer than MaxLine", n)

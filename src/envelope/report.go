@@ -10,11 +10,11 @@ const NoFormat = -1
 
 // MaxLine bounds one encoded report, in bytes, with its line feed:
 //
-//	payload    1152 bytes, each at most doubled by escaping        2304
-//	query      4 options x 255 bytes, at most doubled twice        4080
-//	type, id   2 x 128                                              256
-//	token      8 bytes in hex                                        16
-//	addresses, numbers, keys, quotes                              < 400
+//	payload    1152 bytes, each at most doubled by escaping         2304
+//	query      4 x 255 bytes tripled by %, 3 &, all of it in base64 4084
+//	type, id   2 x 128                                               256
+//	token      8 bytes in hex                                         16
+//	addresses, numbers, keys, quotes                               < 400
 //
 // which is below 8 KiB, so a bundle always holds at least seven reports.
 const MaxLine = 8 << 10

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -58,6 +59,17 @@ func (e *Environ) Required(name, want string) string {
 	v := e.get(name)
 	if v == "" {
 		e.faults = append(e.faults, fmt.Errorf("%s is not set: want %s", name, want))
+	}
+	return v
+}
+
+// URL returns a variable that has to be set, to an http or https URL with a host and a
+// path; want says to which.
+func (e *Environ) URL(name, want string) string {
+	v := e.Required(name, want)
+	at, err := url.Parse(v)
+	if v != "" && (err != nil || at.Scheme != "http" && at.Scheme != "https" || at.Host == "" || strings.Trim(at.Path, "/") == "") {
+		e.Fault(name, want+", such as https://sqs.us-east-1.amazonaws.com/123456789012/coap-reports")
 	}
 	return v
 }
@@ -114,13 +126,17 @@ func (e *Environ) Duration(name string, fallback, min, max time.Duration) time.D
 	return d
 }
 
-// List returns the parts of a comma-separated variable, without empty ones.
+// List returns the parts of a comma-separated variable, without empty ones. Only a variable
+// that is absent or empty means the fallback: one of commas alone names nothing, and is a fault.
 func (e *Environ) List(name, fallback string) []string {
 	var parts []string
 	for part := range strings.SplitSeq(e.String(name, fallback), ",") {
 		if part = strings.TrimSpace(part); part != "" {
 			parts = append(parts, part)
 		}
+	}
+	if parts == nil && e.get(name) != "" {
+		e.Fault(name, "a list, separated by commas, that names something")
 	}
 	return parts
 }

@@ -47,7 +47,7 @@ func FromEnviron(e *environ.Environ) Config {
 		Sockets:       e.Int("COAP_SOCKETS", 1, 1, 64),
 		Name:          e.Required("COAP_NAME", "a name for this ingestor, such as use1-a"),
 		Region:        e.Required("AWS_REGION", "the region of the queue, such as us-east-1"),
-		QueueURL:      e.Required("COAP_QUEUE_URL", "the URL of this region's SQS queue"),
+		QueueURL:      e.URL("COAP_QUEUE_URL", "the URL of this region's SQS queue"),
 		Linger:        e.Duration("COAP_LINGER", 5*time.Millisecond, 0, 500*time.Millisecond),
 		DedupMiB:      e.Int("COAP_DEDUP_MIB", 64, 1, 4096),
 		IgnoreSources: e.Addrs("COAP_IGNORE_SOURCES"),
@@ -56,6 +56,9 @@ func FromEnviron(e *environ.Environ) Config {
 		Admin:         e.String("COAP_ADMIN", "127.0.0.1:9683"),
 		LogGroup:      e.String("COAP_LOG_GROUP", ""),
 		Clock:         Clock{Now: time.Now, Synchronised: clockSynchronised},
+	}
+	if queue.Elsewhere(c.QueueURL, c.Region) {
+		e.Fault("COAP_QUEUE_URL", "a queue in AWS_REGION, "+c.Region)
 	}
 	host, _, err := net.SplitHostPort(c.Admin)
 	if addr, parseErr := netip.ParseAddr(host); err != nil || parseErr != nil || !addr.IsLoopback() {
@@ -80,7 +83,10 @@ func FromEnviron(e *environ.Environ) Config {
 // readFallback insists on a region that is known and another one: a client that signs
 // for its own would find its own queue, and nobody would notice before that fails.
 func (c *Config) readFallback(e *environ.Environ) {
-	c.FallbackQueueURL = e.String("COAP_FALLBACK_QUEUE_URL", "")
+	const fallback = "COAP_FALLBACK_QUEUE_URL"
+	if c.FallbackQueueURL = e.String(fallback, ""); c.FallbackQueueURL != "" {
+		e.URL(fallback, "the URL of the other region's queue")
+	}
 	inURL := queue.RegionOf(c.FallbackQueueURL)
 	c.FallbackRegion = e.String("COAP_FALLBACK_REGION", inURL)
 	switch {

@@ -10,7 +10,7 @@ import (
 )
 
 func TestConfig(t *testing.T) {
-	e := environ.New([]string{"COAP_NAME=use1-a", "AWS_REGION=us-east-1", "COAP_QUEUE_URL=u"})
+	e := environ.New([]string{"COAP_NAME=use1-a", "AWS_REGION=us-east-1", "COAP_QUEUE_URL=https://sqs.us-east-1.amazonaws.com/1/q"})
 	c := FromEnviron(e)
 	if err := e.ErrStrict(); err != nil {
 		t.Fatal(err)
@@ -34,6 +34,24 @@ func TestConfigFaults(t *testing.T) {
 	}
 }
 
+// A queue that no report can reach must not be noticed by devices first, and a list of no
+// types must not be one of all.
+func TestConfigThatCannotWork(t *testing.T) {
+	for _, tt := range []struct{ variable, want string }{
+		{"COAP_QUEUE_URL=foo", `COAP_QUEUE_URL="foo": want the URL of this region's SQS queue, such as https://sqs.`},
+		{"COAP_QUEUE_URL=https://sqs.eu-west-1.amazonaws.com/1/q", `want a queue in AWS_REGION, us-east-1`},
+		{"COAP_FALLBACK_QUEUE_URL=foo", `COAP_FALLBACK_QUEUE_URL="foo": want the URL of the other region's queue, such as https://sqs.`},
+		{"COAP_ALLOWED_TYPES=,", `COAP_ALLOWED_TYPES=",": want a list`},
+		{"COAP_LISTEN=,", `COAP_LISTEN=",": want a list`},
+	} {
+		e := environ.New([]string{"COAP_NAME=use1-a", "AWS_REGION=us-east-1", "COAP_QUEUE_URL=https://q/1/q", "COAP_FALLBACK_REGION=eu-west-1", "COAP_FALLBACK_QUEUE_URL=https://f/1/q", tt.variable})
+		FromEnviron(e)
+		if err := e.ErrStrict(); err == nil || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %s", tt.variable, err, tt.want)
+		}
+	}
+}
+
 // A fallback without a region of its own would be this region's queue once more.
 func TestFallbackConfig(t *testing.T) {
 	const there = "https://sqs.eu-west-1.amazonaws.com/000000000000/reports"
@@ -53,7 +71,7 @@ func TestFallbackConfig(t *testing.T) {
 		{"a region without a queue", "", "eu-west-1", "eu-west-1", `COAP_FALLBACK_QUEUE_URL="": want the URL of the queue in COAP_FALLBACK_REGION`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			e := environ.New([]string{"COAP_NAME=use1-a", "AWS_REGION=us-east-1", "COAP_QUEUE_URL=u", "COAP_FALLBACK_QUEUE_URL=" + tt.url, "COAP_FALLBACK_REGION=" + tt.region})
+			e := environ.New([]string{"COAP_NAME=use1-a", "AWS_REGION=us-east-1", "COAP_QUEUE_URL=https://sqs.us-east-1.amazonaws.com/1/q", "COAP_FALLBACK_QUEUE_URL=" + tt.url, "COAP_FALLBACK_REGION=" + tt.region})
 			c := FromEnviron(e)
 			if c.FallbackQueueURL != tt.url || c.FallbackRegion != tt.want {
 				t.Errorf("%q in %q", c.FallbackQueueURL, c.FallbackRegion)

@@ -27,9 +27,10 @@ import (
 const confirmWithin = 700 * time.Millisecond
 
 // An Ingestor is one daemon. Memory that is in use, by default and whatever is sent to
-// it: duplicate table 64 MiB, sender 31 MiB, for at most 177,000 reports (see
+// it: duplicate table 64 MiB, sender 53 MiB, for at most 172,000 reports (see
 // queue.maxHeld) an exchange of 136 bytes, 24 MB, and for each socket two lists of at most
-// maxWaiting replies, 136 bytes each, 48 MB: with one socket less than 170 MiB. The collector lets the heap grow to twice that before it runs, unless
+// maxWaiting replies, 136 bytes each, 48 MB: with one socket less than 190 MiB. The
+// collector lets the heap grow to twice that before it runs, unless
 // GOMEMLIMIT says otherwise.
 type Ingestor struct {
 	cfg       Config

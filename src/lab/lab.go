@@ -6,7 +6,7 @@
 // of a queue and running of containers.
 //
 //	plan.go                                    what there is going to be, as data
-//	address.go                                 where it listens
+//	address.go  folder.go                      where it listens, and keeps its data
 //	child.go  awschild.go                      what a child does
 //	process.go  supervisor.go                  a child process, and keeping one running
 //	poller.go  event.go  settle.go  mapping.go Lambda's event source mapping
@@ -147,6 +147,9 @@ func assemble(p Plan, log io.Writer) (*Lab, error) {
 		mappings: map[string]*mapping{},
 		tallies:  map[string]*tally{},
 		readings: map[string]*reading{},
+	}
+	if err := l.plan.checkData(); err != nil {
+		return nil, err
 	}
 	if err := l.plan.checkAddresses(); err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package processor
 import (
 	"coap-for-aws-iot/src/envelope"
 	"coap-for-aws-iot/src/environ"
+	"coap-for-aws-iot/src/queue"
 )
 
 // What a processor may add to the registry for a report of a thing that is new.
@@ -36,13 +37,19 @@ type Config struct {
 // are kept in e.
 func FromEnviron(e *environ.Environ) Config {
 	c := Config{
-		QueueURL:        e.Required("COAP_QUEUE_URL", "the URL of the primary queue"),
-		DLQURL:          e.Required("COAP_DLQ_URL", "the URL of the primary queue's dead-letter queue"),
+		QueueURL:        e.URL("COAP_QUEUE_URL", "the URL of the primary queue"),
+		DLQURL:          e.URL("COAP_DLQ_URL", "the URL of the primary queue's dead-letter queue"),
 		IoTEndpoint:     e.String("COAP_IOT_ENDPOINT", ""),
 		AutoCreate:      e.OneOf("COAP_AUTO_CREATE", CreateAny, CreateThings, CreateNone),
 		CreatePerMinute: e.Int("COAP_CREATE_PER_MINUTE", 0, 0, 1_000_000),
 		AllowedTypes:    e.List("COAP_ALLOWED_TYPES", ""),
 		Publish:         e.String("COAP_PUBLISH", ""),
+	}
+	region := e.String("AWS_REGION", "")
+	for _, q := range []struct{ name, url string }{{"COAP_QUEUE_URL", c.QueueURL}, {"COAP_DLQ_URL", c.DLQURL}} {
+		if queue.Elsewhere(q.url, region) {
+			e.Fault(q.name, "a queue in AWS_REGION, "+region)
+		}
 	}
 	if c.Publish != "" && !validTopic(c.Publish) {
 		e.Fault("COAP_PUBLISH", "a topic, such as coap/{type}/{id} or $aws/rules/RULE/{type}/{id}")

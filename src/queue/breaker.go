@@ -52,6 +52,15 @@ func (b *breaker) report(works bool, now time.Time) (changed bool) {
 	return b.open() != was
 }
 
+// answered takes that the queue has answered a call that it had nothing to store of, which
+// it may have refused before it asked for permissions or keys. That ends a row of misses,
+// and is not enough to close the breaker.
+func (b *breaker) answered() {
+	if !b.open() {
+		b.misses = 0
+	}
+}
+
 // A choice says where a load goes.
 type choice struct {
 	first  int   // gets it at once

@@ -32,6 +32,31 @@ func TestBreaker(t *testing.T) {
 	}
 }
 
+// A breaker that has just opened waits for its first probe as long as for each later one.
+func TestFirstProbe(t *testing.T) {
+	now := time.Unix(1000, 0)
+	var b breaker
+	for range openAfter {
+		now = now.Add(time.Hour)
+		b.report(false, now)
+	}
+	for _, step := range []struct {
+		after time.Duration
+		due   bool
+	}{
+		{0, false},
+		{probeEvery - 1, false},
+		{1, true},
+		{0, false},
+		{probeEvery, true},
+	} {
+		now = now.Add(step.after)
+		if due := b.probe(now); due != step.due {
+			t.Errorf("%v after it opened a probe is due: %v", now.Sub(time.Unix(1000, 0).Add(openAfter*time.Hour)), due)
+		}
+	}
+}
+
 func TestChoose(t *testing.T) {
 	now := time.Unix(1000, 0)
 	closed := breaker{misses: openAfter - 1}

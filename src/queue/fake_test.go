@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -19,8 +20,10 @@ type fakeSQS struct {
 	delay       time.Duration // of each call, cut short by the caller's context
 	before      error         // returned in place of storing
 	after       error         // returned although everything is stored
-	refuse      string        // an entry that contains it fails as the sender's fault
+	refuse      string        // an entry that contains it fails for what it holds
 	refuseWhole bool          // and with it the whole call
+	code        string        // of what refuse does; empty: InvalidMessageContents
+	ownFault    bool          // SQS says that what refuse does is its own fault
 	fail        string        // an entry that contains it fails as SQS's fault
 	forget      string        // an entry that contains it is in neither list
 
@@ -75,14 +78,14 @@ func (f *fakeSQS) SendMessageBatch(ctx context.Context, in *sqs.SendMessageBatch
 	defer f.mu.Unlock()
 	for _, e := range in.Entries {
 		if f.refuseWhole && strings.Contains(*e.MessageBody, f.refuse) {
-			return nil, &smithy.GenericAPIError{Code: "InvalidMessageContents", Message: "whole call"}
+			return nil, &smithy.GenericAPIError{Code: cmp.Or(f.code, "InvalidMessageContents"), Message: "whole call"}
 		}
 	}
 	for _, e := range in.Entries {
 		has := func(mark string) bool { return mark != "" && strings.Contains(*e.MessageBody, mark) }
 		switch {
 		case has(f.refuse):
-			out.Failed = append(out.Failed, types.BatchResultErrorEntry{Id: e.Id, Code: aws.String("InvalidMessageContents"), SenderFault: true})
+			out.Failed = append(out.Failed, types.BatchResultErrorEntry{Id: e.Id, Code: aws.String(cmp.Or(f.code, "InvalidMessageContents")), SenderFault: !f.ownFault})
 		case has(f.fail):
 			out.Failed = append(out.Failed, types.BatchResultErrorEntry{Id: e.Id, Code: aws.String("InternalError")})
 		case has(f.forget):
@@ -108,6 +111,8 @@ func (f *fakeSQS) ChangeMessageVisibilityBatch(_ context.Context, in *sqs.Change
 		switch *e.ReceiptHandle {
 		case "gone":
 			out.Failed = append(out.Failed, types.BatchResultErrorEntry{Id: e.Id, Code: aws.String("MessageNotInflight"), SenderFault: true})
+		case "gone, by its long name":
+			out.Failed = append(out.Failed, types.BatchResultErrorEntry{Id: e.Id, Code: aws.String("AWS.SimpleQueueService.MessageNotInflight"), SenderFault: true})
 		case "bad":
 			out.Failed = append(out.Failed, types.BatchResultErrorEntry{Id: e.Id, Code: aws.String("ReceiptHandleIsInvalid"), SenderFault: true})
 		default:

@@ -158,7 +158,7 @@ func (q *Queue) sendCall(ctx context.Context, messages []Outgoing, errs []error)
 // more permission than sqs:SendMessage, and tells whether the queue would hear that call.
 func (q *Queue) Warm(ctx context.Context) error {
 	_, err := q.client.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: &q.url, Entries: []types.SendMessageBatchRequestEntry{}})
-	if api, ok := errors.AsType[smithy.APIError](err); ok && strings.HasSuffix(api.ErrorCode(), "EmptyBatchRequest") {
+	if api, ok := errors.AsType[smithy.APIError](err); ok && bare(api.ErrorCode()) == "EmptyBatchRequest" {
 		return nil
 	}
 	if err != nil {
@@ -179,7 +179,7 @@ func entryIndex(id *string, errs []error) (int, bool) {
 func entryError(doing string, entry types.BatchResultErrorEntry) error {
 	err := fmt.Errorf("%s: %s: %s", doing, aws.ToString(entry.Code), aws.ToString(entry.Message))
 	// A sender's fault may also be about keys or permissions, which pass.
-	if entry.SenderFault && slices.Contains(contentFaults, aws.ToString(entry.Code)) {
+	if entry.SenderFault && slices.Contains(contentFaults, bare(aws.ToString(entry.Code))) {
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	return err
@@ -190,9 +190,13 @@ func entryError(doing string, entry types.BatchResultErrorEntry) error {
 // signature) is about the queue and may pass.
 var contentFaults = []string{"InvalidMessageContents", "InvalidParameterValue", "BatchRequestTooLong"}
 
+// bare is the code of an error without the prefix that SQS puts before some of them: the
+// SDK reports the code of SQS's query protocol, "AWS.SimpleQueueService.EmptyBatchRequest".
+func bare(code string) string { return strings.TrimPrefix(code, "AWS.SimpleQueueService.") }
+
 // refused wraps ErrRefused around an error that blames the content of a call.
 func refused(err error) error {
-	if api, ok := errors.AsType[smithy.APIError](err); ok && slices.Contains(contentFaults, api.ErrorCode()) {
+	if api, ok := errors.AsType[smithy.APIError](err); ok && slices.Contains(contentFaults, bare(api.ErrorCode())) {
 		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	return err
@@ -237,7 +241,7 @@ func (q *Queue) stretchCall(ctx context.Context, messages []Message, d time.Dura
 		return
 	}
 	for _, entry := range out.Failed {
-		if aws.ToString(entry.Code) == "MessageNotInflight" || aws.ToString(entry.Code) == "AWS.SimpleQueueService.MessageNotInflight" {
+		if bare(aws.ToString(entry.Code)) == "MessageNotInflight" {
 			continue
 		}
 		if i, ok := entryIndex(entry.Id, errs); ok {

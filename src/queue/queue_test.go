@@ -84,6 +84,44 @@ func TestSendKeepsLimitsAndNamesFailures(t *testing.T) {
 	}
 }
 
+// SQS refuses one of four messages, alone or with the whole call: the code tells whether
+// for what it holds. Then no other message has to suffer for it, and sending it again is
+// of no use; every other error may pass.
+func TestRefusedForContent(t *testing.T) {
+	for _, tt := range []struct {
+		code           string
+		ownFault       bool // an entry's fault is SQS's own
+		entry, refused bool // what becomes of an entry, and of a whole call, is a refusal
+	}{
+		{code: "InvalidMessageContents", entry: true, refused: true},
+		{code: "InvalidParameterValue", entry: true, refused: true},
+		{code: "AWS.SimpleQueueService.BatchRequestTooLong", entry: true, refused: true},
+		{code: "BatchRequestTooLong", entry: true, refused: true},
+		{code: "InvalidMessageContents", ownFault: true, refused: true},
+		{code: "AccessDenied"},
+		{code: "AWS.SimpleQueueService.NonExistentQueue"},
+	} {
+		for _, whole := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, SQS's own fault %v, whole call %v", tt.code, tt.ownFault, whole), func(t *testing.T) {
+				f := &fakeSQS{refuse: "strange", refuseWhole: whole, code: tt.code, ownFault: tt.ownFault}
+				q := &Queue{client: f, url: "q"}
+				want := tt.entry
+				if whole {
+					want = tt.refused
+				}
+				for i, err := range q.Send(context.Background(), []Outgoing{{Body: "a"}, {Body: "strange"}, {Body: "b"}, {Body: "c"}}) {
+					switch {
+					case i == 1 && (err == nil || errors.Is(err, ErrRefused) != want):
+						t.Errorf("the strange one: %v, want it refused: %v", err, want)
+					case i != 1 && (err != nil) != (whole && !want):
+						t.Errorf("message %d: %v", i, err)
+					}
+				}
+			})
+		}
+	}
+}
+
 func TestStretch(t *testing.T) {
 	f := &fakeSQS{}
 	q := &Queue{client: f, url: "q"}
@@ -91,13 +129,13 @@ func TestStretch(t *testing.T) {
 	for i := range messages {
 		messages[i].Receipt = fmt.Sprint("r", i)
 	}
-	messages[3].Receipt, messages[14].Receipt = "gone", "bad"
+	messages[3].Receipt, messages[4].Receipt, messages[14].Receipt = "gone", "gone, by its long name", "bad"
 	for i, err := range q.Stretch(context.Background(), messages, 2*time.Minute) {
 		if (err != nil) != (i == 14) {
 			t.Errorf("message %d: %v", i, err)
 		}
 	}
-	if len(f.stretched) != 23 || f.stretched[0].VisibilityTimeout != 120 {
+	if len(f.stretched) != 22 || f.stretched[0].VisibilityTimeout != 120 {
 		t.Errorf("stretched %d, first by %d s", len(f.stretched), f.stretched[0].VisibilityTimeout)
 	}
 	f.before = errDown

@@ -18,3 +18,10 @@ func RegionOf(url string) string {
 	}
 	return ""
 }
+
+// Elsewhere reports whether url tells another region than region, if that is known. A
+// client that signs for one region is refused by a queue in another.
+func Elsewhere(url, region string) bool {
+	in := RegionOf(url)
+	return in != "" && region != "" && in != region
+}

@@ -28,8 +28,13 @@ const (
 	warmTimeout = 2 * time.Second
 )
 
-// errOpen is the fate of a report that was not sent because neither queue works.
-var errOpen = errors.New("queue: both queues are down")
+var (
+	// errOpen is the fate of a report that was not sent because neither queue works.
+	errOpen = errors.New("queue: both queues are down")
+
+	// errBeaten is what a queue has shown that lost its head start.
+	errBeaten = errors.New("queue: the fallback queue was quicker, although it was asked later")
+)
 
 // A route is the way to a queue and perhaps a second one, in another region.
 type route struct {
@@ -100,7 +105,7 @@ func (r *route) deliver(ctx context.Context, messages []Outgoing, settle func(i,
 	c := r.choose(start)
 	for _, q := range c.probes {
 		r.probes.Add(1)
-		d.send(q, []int{0}, func(send func(context.Context)) {
+		d.send(ctx, q, []int{0}, func(send func(context.Context)) {
 			defer r.probes.Done()
 			ctx, cancel := context.WithDeadline(context.Background(), deadline)
 			defer cancel()
@@ -109,7 +114,7 @@ func (r *route) deliver(ctx context.Context, messages []Outgoing, settle func(i,
 	}
 	call := func(q int, of []int) {
 		d.calls.Add(1)
-		d.send(q, of, func(send func(context.Context)) {
+		d.send(ctx, q, of, func(send func(context.Context)) {
 			defer d.calls.Done()
 			send(ctx)
 		})
@@ -149,8 +154,9 @@ func (d *delivery) open() []int {
 	return of
 }
 
-// send starts a call with some of the messages; run runs it, with a context.
-func (d *delivery) send(q int, of []int, run func(send func(context.Context))) {
+// send starts a call with some of the messages; run runs it, with a context. load is the
+// context of the delivery.
+func (d *delivery) send(load context.Context, q int, of []int, run func(send func(context.Context))) {
 	part := make([]Outgoing, len(of))
 	for k, i := range of {
 		part[k] = d.messages[i]
@@ -160,8 +166,15 @@ func (d *delivery) send(q int, of []int, run func(send func(context.Context))) {
 	go run(func(ctx context.Context) {
 		start := time.Now()
 		errs := d.route.queues[q].Send(ctx, part)
-		if ctx.Err() == nil || time.Since(start) >= d.patience || works(errs) {
-			d.route.judge(q, errs)
+		patient := time.Since(start) >= d.patience
+		beaten := patient && errors.Is(load.Err(), context.Canceled) // the load was settled without it
+		switch {
+		case beaten && q == own:
+			d.route.judge(q, errBeaten)
+		case works(errs):
+			d.route.judge(q, nil)
+		case ctx.Err() == nil, patient && !beaten:
+			d.route.judge(q, errs[0])
 		}
 		d.answers <- answer{q, of, errs}
 	})
@@ -220,23 +233,35 @@ func works(errs []error) bool {
 	return slices.ContainsFunc(errs, func(err error) bool { return err == nil || errors.Is(err, ErrRefused) })
 }
 
-// judge tells a queue's breaker what came of a call; a change of state is logged.
-func (r *route) judge(q int, errs []error) {
+// judge tells a queue's breaker what came of a call, nil if that shows that the queue
+// works; a change of state is logged.
+//
+// The sender's own queue has the first claim on a load, and forfeits it when it is slow: what the
+// fallback has settled in the meantime is a miss, and a probe that is as slow does not
+// close the breaker, or the two would take turns. A fallback is only asked to confirm, so
+// however slow both are one of them gets reports.
+func (r *route) judge(q int, err error) {
 	if r.queues[fallback] == nil {
 		return
 	}
-	ok := works(errs)
 	r.mu.Lock()
-	changed := r.breakers[q].report(ok, time.Now())
+	changed := r.breakers[q].report(err == nil, time.Now())
 	r.mu.Unlock()
 	url := r.queues[q].url
 	switch {
 	case !changed:
-	case ok:
+	case err == nil:
 		r.log.Info("a queue confirms again and gets reports", "queue", url)
 	default:
-		r.log.Error("a queue does not confirm and gets only probes: see to SQS, the network and the role's permissions", "queue", url, "error", errs[0])
+		r.log.Error("a queue does not confirm and gets only probes: see to SQS, the network and the role's permissions", "queue", url, "error", err)
 	}
+}
+
+// answered takes that the fallback has answered a call without reports.
+func (r *route) answered() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.breakers[fallback].answered()
 }
 
 // keepWarm keeps a connection to the fallback queue, and the credentials for it, until
@@ -255,7 +280,11 @@ func (r *route) keepWarm(ctx context.Context) {
 			if ctx.Err() != nil {
 				return
 			}
-			r.judge(fallback, []error{err})
+			if err == nil {
+				r.answered()
+			} else {
+				r.judge(fallback, err)
+			}
 		}
 		select {
 		case <-ctx.Done():

@@ -357,21 +357,105 @@ func TestBothDown(t *testing.T) {
 	}
 }
 
-// Two slow queues are no outage: as long as one of them confirms in time, reports go
-// there.
-func TestBothSlow(t *testing.T) {
-	own, other := &fakeSQS{delay: 500 * ms}, &fakeSQS{delay: 500 * ms}
-	results, _ := pair(t, own, other, Options{}, func(s *Sender, put func(string) error) {
-		for i := range 100 {
-			put(fmt.Sprint("r", i))
-			time.Sleep(100 * ms)
+// A slow queue is not asked by turns: reports go to the fallback, and its own queue is
+// probed, until it is quick again or the fallback fails.
+func TestSlowOwn(t *testing.T) {
+	own, other := &fakeSQS{delay: 400 * ms}, &fakeSQS{delay: 80 * ms}
+	puts := map[string]time.Time{}
+	var twice int
+	results, log := pair(t, own, other, Options{}, func(s *Sender, put func(string) error) {
+		minute := func(name string) {
+			for i := range 3000 { // 50 a second
+				name := fmt.Sprint(name, i)
+				puts[name] = time.Now()
+				put(name)
+				time.Sleep(20 * ms)
+			}
 		}
-		time.Sleep(time.Second)
+		minute("slow")
+		twice = own.holds(`"id":"i"`)
+		if s := s.Stats(); !s.QueueDown || s.FallbackDown {
+			t.Errorf("its own queue is slower than the fallback: %+v", s)
+		}
+		other.set(func() { other.before = errDown })
+		minute("alone")
+		if s := s.Stats(); s.QueueDown || !s.FallbackDown {
+			t.Errorf("its own queue is slow, and the fallback fails: %+v", s)
+		}
+		other.set(func() { other.before = nil })
+		minute("both")
+		own.set(func() { own.delay = 20 * ms })
+		minute("quick")
+		if s := s.Stats(); s.QueueDown || s.FallbackDown {
+			t.Errorf("both queues are quick: %+v", s)
+		}
 	})
+	hedged, lost := 0, 0
 	for name, got := range results {
-		if got.err != nil {
-			t.Errorf("%s: %v", name, got.err)
+		switch d := got.at.Sub(puts[name]); {
+		case got.err != nil:
+			lost++
+		case strings.HasPrefix(name, "slow") && d > 80*ms:
+			hedged++
+		case d > 480*ms:
+			t.Errorf("%s is confirmed after %v", name, d)
 		}
+	}
+	// The third miss is known after 370 ms, and by then all calls are in flight.
+	if hedged > 25 {
+		t.Errorf("%d of 3000 reports waited for a slow queue, want those of the first 0.4 s", hedged)
+	}
+	// Until the first probe: one is due each second, and takes 400 ms.
+	if lost > 1400/20 {
+		t.Errorf("%d reports are lost to a fallback that fails", lost)
+	}
+	if twice < 58 || twice > 62 {
+		t.Errorf("%d reports stored twice in a minute, want one a second", twice)
+	}
+	if n := strings.Count(log, "\n"); n != 6 {
+		t.Errorf("%d lines, want one for each change, which are six:\n%s", n, log)
+	}
+}
+
+// Two slow queues are no outage: as long as one of them confirms in time reports go there,
+// a queue that wins is used, and the fallback is not blamed for losing.
+func TestBothSlow(t *testing.T) {
+	for _, tt := range []struct {
+		name       string
+		own, other time.Duration
+		pace       time.Duration
+		lines      int // in the log
+	}{
+		{"alike", 500 * ms, 500 * ms, 100 * ms, 0},
+		{"the fallback loses", 600 * ms, 450 * ms, 100 * ms, 0},
+		{"its own loses, then wins", 650 * ms, 300 * ms, 100 * ms, 2},
+		{"its own loses, then wins, and each load is a probe", 650 * ms, 300 * ms, 1100 * ms, 2},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			own, other := &fakeSQS{delay: tt.own}, &fakeSQS{delay: tt.other}
+			results, log := pair(t, own, other, Options{}, func(s *Sender, put func(string) error) {
+				for i := range 200 {
+					if i == 100 {
+						own.set(func() { own.delay = 400 * ms })
+						other.set(func() { other.delay = 600 * ms })
+					}
+					put(fmt.Sprint("r", i))
+					time.Sleep(tt.pace)
+				}
+				time.Sleep(time.Second)
+				if s := s.Stats(); s.QueueDown || s.FallbackDown {
+					t.Errorf("stats %+v", s)
+				}
+			})
+			for name, got := range results {
+				if got.err != nil {
+					t.Errorf("%s: %v", name, got.err)
+				}
+			}
+			if n := strings.Count(log, "\n"); n != tt.lines {
+				t.Errorf("%d lines, want %d:\n%s", n, tt.lines, log)
+			}
+		})
 	}
 }
 
@@ -379,15 +463,20 @@ func TestBothSlow(t *testing.T) {
 // silence says nothing.
 func TestLateLoadsBlameNobody(t *testing.T) {
 	own, other := &fakeSQS{delay: 20 * ms}, &fakeSQS{delay: 20 * ms}
-	_, log := pair(t, own, other, Options{Deadline: 15 * ms}, func(s *Sender, put func(string) error) {
+	results, log := pair(t, own, other, Options{Deadline: 15 * ms}, func(s *Sender, put func(string) error) {
 		for i := range 20 {
 			put(fmt.Sprint("r", i))
 			time.Sleep(100 * ms)
 		}
-		if s := s.Stats(); s.QueueDown || s.FallbackDown || s.Failed != 20 {
+		if s := s.Stats(); s.QueueDown || s.FallbackDown {
 			t.Errorf("stats %+v", s)
 		}
 	})
+	for name, got := range results {
+		if !errors.Is(got.err, ErrUnconfirmed) {
+			t.Errorf("%s: %v, want ErrUnconfirmed", name, got.err)
+		}
+	}
 	if log != "" {
 		t.Errorf("log:\n%s", log)
 	}
@@ -448,6 +537,46 @@ func TestDrainWaitsForProbes(t *testing.T) {
 	})
 	if own.ended.Sub(stopped) != 700*ms {
 		t.Errorf("the probe ended %v after the stop", own.ended.Sub(stopped))
+	}
+}
+
+// That SQS answers a call without reports does not say that it would store one: it keeps a
+// breaker closed, and only a report that is stored closes it again.
+func TestWarmClosesNothing(t *testing.T) {
+	own, other := &fakeSQS{delay: 20 * ms}, &fakeSQS{delay: 80 * ms, fail: "report"}
+	_, log := pair(t, own, other, Options{}, func(s *Sender, put func(string) error) {
+		down := func(want bool, when string) {
+			t.Helper()
+			if s := s.Stats(); s.FallbackDown != want {
+				t.Errorf("%s: the fallback is down: %v", when, s.FallbackDown)
+			}
+		}
+		time.Sleep(warmEvery / 2)
+		for i := range openAfter { // each a miss, and Warm is answered in between
+			other.set(func() { other.before = errDown })
+			time.Sleep(warmEvery)
+			other.set(func() { other.before = nil })
+			time.Sleep(warmEvery)
+			down(false, fmt.Sprint("every second call without reports is answered, ", i))
+		}
+		own.set(func() { own.before = errDown })
+		for i := range openAfter {
+			put(fmt.Sprint("report", i))
+			time.Sleep(time.Second)
+		}
+		own.set(func() { own.before = nil })
+		put("to close its own queue's")
+		time.Sleep(time.Second)
+		down(true, "it has stored nothing")
+		time.Sleep(5 * warmEvery)
+		down(true, "it has answered calls without reports")
+		other.set(func() { other.fail = "" })
+		put("report")
+		time.Sleep(time.Second)
+		down(false, "it has stored a report")
+	})
+	if n := strings.Count(log, "queue=other"); n != 2 {
+		t.Errorf("%d lines about the fallback, want two:\n%s", n, log)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,13 +29,15 @@ var (
 // and 1,200 reports in each, 16 calls carry 960,000 reports a second.
 const maxInFlight = 16
 
-// maxHeld bounds the bundles that a sender holds, in bytes of body: waiting and in
-// flight together. A report is at least 95 bytes, and its entry in the lists of
-// ends and callbacks 12 more, so 16 MiB hold at most 177,000 reports and 2 MB of
-// lists. A load in flight holds its bodies twice more, as strings and as the JSON
-// of the request: 16 loads x 252 KiB x 2 = 8 MiB, and if it is on its way to both
-// queues, the JSON once more: 4 MiB. Probes are a bundle of 63 KiB for each queue,
-// twice more. In all less than 31 MiB; without a fallback queue less than 27 MiB.
+// maxHeld bounds what is allocated for the bundles that a sender holds, waiting and in
+// flight together, in bytes: bodies and lists, with the room in them that is not used. A
+// report takes 79 bytes of body at least and 19 of list, so 16 MiB hold at most 172,000.
+//
+// A load in flight holds its bodies, of less than 256 KiB, once more as strings, and as the
+// JSON of the request, of two bytes at most for each of theirs, in a buffer that is up to
+// twice as large: 16 loads x 256 KiB x (1 + 4) = 20 MiB. If it is on its way to both queues
+// there are two requests: 16 MiB more, and for each queue a probe of one bundle: 1 MiB. In
+// all 53 MiB; without a fallback queue 36 MiB.
 const maxHeld = 16 << 20
 
 // Options say what a sender does. Queue and Origin are required.
@@ -74,8 +77,10 @@ type Sender struct {
 	// wait for a free call, oldest first.
 	open   *bundle
 	full   []*bundle
-	held   int // bytes of all bundles, in flight included
-	flying int // calls
+	held   int    // bytes that all bundles have allocated, in flight included
+	room   room   // of the next bundle
+	line   []byte // of the last report
+	flying int    // calls
 	// started is when the last call was started.
 	started time.Time
 	closed  bool
@@ -86,14 +91,11 @@ type Sender struct {
 type Stats struct {
 	Calls     uint64 // loads that were started, each of one call to a queue, or to both
 	Bundles   uint64 // sent in those calls
-	Stored    uint64 // reports that SQS confirmed
-	Failed    uint64 // reports whose fate is unknown, or that never got a call in time
-	Refused   uint64 // reports that SQS refused for what they hold
-	HeldBytes int
-	InFlight  int // loads
+	HeldBytes int    // allocated for the bundles that it holds
+	InFlight  int    // loads
 
 	FallbackBundles uint64 // sent to the fallback queue
-	FallbackStored  uint64 // of Stored, reports that the fallback queue was the first to confirm
+	FallbackStored  uint64 // reports that the fallback queue was the first to confirm
 	QueueDown       bool   // the queue gets only probes
 	FallbackDown    bool   // the fallback queue gets only probes
 }
@@ -109,6 +111,7 @@ func NewSender(o Options) *Sender {
 		linger:   o.Linger,
 		deadline: o.Deadline,
 		wake:     make(chan struct{}, 1),
+		room:     leastRoom,
 	}
 }
 
@@ -124,32 +127,31 @@ func (s *Sender) Put(r *envelope.Report, done func(error)) error {
 	if s.closed {
 		return ErrClosed
 	}
-	if s.held+envelope.MaxLine+len(s.header) > maxHeld {
+	if s.held+mostRoom.held() > maxHeld { // one bundle more, at most
 		return ErrFull
 	}
-	now := time.Now()
+	s.line = envelope.AppendReport(s.line[:0], r)
+	if s.open != nil && len(s.open.body)+len(s.line) > envelope.MaxBundle {
+		s.full = append(s.full, s.takeOpen())
+	}
+	before := 0
 	if s.open == nil {
-		s.openBundle(now)
+		s.open = newBundle(s.room, s.header, time.Now().Add(s.deadline))
+		s.signal() // Run has to plan for it
+	} else {
+		before = s.open.room().held()
 	}
-	before := len(s.open.body)
-	s.open.add(r, done)
-	if len(s.open.body) > envelope.MaxBundle {
-		s.open.dropLast(before)
-		s.full = append(s.full, s.open)
-		s.openBundle(now)
-		before = len(s.open.body)
-		s.open.add(r, done)
-	}
-	s.held += len(s.open.body) - before
+	s.open.add(s.line, done)
+	s.held += s.open.room().held() - before
 	return nil
 }
 
-// openBundle starts an empty bundle and wakes Run, which has to plan for it. s.mu
-// is held.
-func (s *Sender) openBundle(now time.Time) {
-	s.open = newBundle(s.header, now.Add(s.deadline))
-	s.held += len(s.open.body)
-	s.signal()
+// takeOpen takes the bundle away that is being filled. s.mu is held.
+func (s *Sender) takeOpen() *bundle {
+	b := s.open
+	s.open = nil
+	s.room = b.next()
+	return b
 }
 
 func (s *Sender) signal() {
@@ -219,13 +221,13 @@ func (s *Sender) Run(ctx context.Context) {
 func (s *Sender) plan(now time.Time) (late, load []*bundle, next time.Duration, idle bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for len(s.full) > 0 && !now.Before(s.full[0].deadline) {
-		late = append(late, s.full[0])
-		s.full = s.full[1:]
+	n := 0
+	for n < len(s.full) && !now.Before(s.full[n].deadline) {
+		n++
 	}
+	late = s.shift(n)
 	if s.open != nil && !now.Before(s.open.deadline) {
-		late = append(late, s.open)
-		s.open = nil
+		late = append(late, s.takeOpen())
 	}
 	next = time.Hour
 	switch {
@@ -241,23 +243,29 @@ func (s *Sender) plan(now time.Time) (late, load []*bundle, next time.Duration, 
 	if wait := s.started.Add(s.linger).Sub(now); len(s.full) == 0 && wait > 0 && !s.closed {
 		return late, nil, wait, false
 	}
+	// A full bundle has at least MaxBundle less MaxLine, so four and the open one are the
+	// most that fit: maxEntries is not reached.
 	size := 0
-	for len(s.full) > 0 && len(load) < maxEntries {
-		if size += s.full[0].size(); size > maxCallBytes {
-			break
-		}
-		load = append(load, s.full[0])
-		s.full = s.full[1:]
+	for n = 0; n < len(s.full) && size+s.full[n].size() <= maxCallBytes; n++ {
+		size += s.full[n].size()
 	}
-	if s.open != nil && len(s.full) == 0 && len(load) < maxEntries && size+s.open.size() <= maxCallBytes {
-		load = append(load, s.open)
-		s.open = nil
+	load = s.shift(n)
+	if s.open != nil && len(s.full) == 0 && size+s.open.size() <= maxCallBytes {
+		load = append(load, s.takeOpen())
 	}
 	s.started = now
 	s.flying++
 	s.stats.Calls++
 	s.stats.Bundles += uint64(len(load))
 	return late, load, 0, false
+}
+
+// shift takes the first n full bundles away, so that nothing of them stays reachable. s.mu
+// is held.
+func (s *Sender) shift(n int) []*bundle {
+	first := slices.Clone(s.full[:n])
+	s.full = slices.Delete(s.full, 0, n)
+	return first
 }
 
 // call sends a load of bundles and settles them, within the deadline of the oldest.
@@ -285,9 +293,9 @@ func (s *Sender) deliver(ctx context.Context, load []*bundle) {
 	s.route.deliver(ctx, messages, func(i, q int, err error) {
 		b := load[i]
 		switch {
-		case errors.Is(err, ErrRefused) && len(b.done) > 1:
+		case errors.Is(err, ErrRefused) && len(b.reports) > 1:
 			first, second := b.cut(s.header)
-			s.grow(len(first.body) + len(second.body) - len(b.body))
+			s.grow(first.room().held() + second.room().held() - b.room().held())
 			cuts.Go(func() {
 				s.deliver(ctx, []*bundle{first})
 				s.deliver(ctx, []*bundle{second})
@@ -307,25 +315,16 @@ func (s *Sender) grow(n int) {
 	s.mu.Unlock()
 }
 
-// settle ends the life of a bundle: counts it, frees its place and tells those who
+// settle ends the life of a bundle: frees its place and tells those who
 // wait. q is the queue that has confirmed it, if err is nil.
 func (s *Sender) settle(b *bundle, q int, err error) {
-	n := uint64(len(b.done))
 	s.mu.Lock()
-	switch {
-	case err == nil:
-		s.stats.Stored += n
-		if q == fallback {
-			s.stats.FallbackStored += n
-		}
-	case errors.Is(err, ErrRefused):
-		s.stats.Refused += n
-	default:
-		s.stats.Failed += n
+	if err == nil && q == fallback {
+		s.stats.FallbackStored += uint64(len(b.reports))
 	}
-	s.held -= len(b.body)
+	s.held -= b.room().held()
 	s.mu.Unlock()
-	for _, done := range b.done {
-		done(err)
+	for _, report := range b.reports {
+		report.done(err)
 	}
 }

@@ -80,8 +80,8 @@ func bubble(t *testing.T, sqs *fakeSQS, o Options, f func(s *Sender, put func(na
 		if len(results.of) != n {
 			t.Errorf("%d of %d reports were settled", len(results.of), n)
 		}
-		if stats := s.Stats(); stats.HeldBytes != 0 || stats.InFlight != 0 || stats.Stored+stats.Failed+stats.Refused != uint64(n) {
-			t.Errorf("at the end: %+v, %d reports", stats, n)
+		if stats := s.Stats(); stats.HeldBytes != 0 || stats.InFlight != 0 {
+			t.Errorf("at the end: %+v", stats)
 		}
 		if err := s.Put(report("late"), func(error) { t.Error("done called after ErrClosed") }); !errors.Is(err, ErrClosed) {
 			t.Errorf("put after the end: %v, want ErrClosed", err)

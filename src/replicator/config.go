@@ -1,6 +1,9 @@
 package replicator
 
-import "coap-for-aws-iot/src/environ"
+import (
+	"coap-for-aws-iot/src/environ"
+	"coap-for-aws-iot/src/queue"
+)
 
 // A Config says between which queues a replicator forwards. All fields are required.
 type Config struct {
@@ -12,9 +15,16 @@ type Config struct {
 // FromEnviron reads COAP_QUEUE_URL, COAP_PRIMARY_QUEUE_URL and COAP_PRIMARY_REGION.
 // Faults are kept in e.
 func FromEnviron(e *environ.Environ) Config {
-	return Config{
-		QueueURL:        e.Required("COAP_QUEUE_URL", "the URL of this region's queue"),
-		PrimaryQueueURL: e.Required("COAP_PRIMARY_QUEUE_URL", "the URL of the primary region's queue"),
+	c := Config{
+		QueueURL:        e.URL("COAP_QUEUE_URL", "the URL of this region's queue"),
+		PrimaryQueueURL: e.URL("COAP_PRIMARY_QUEUE_URL", "the URL of the primary region's queue"),
 		PrimaryRegion:   e.Required("COAP_PRIMARY_REGION", "the primary region, such as us-east-1"),
 	}
+	if region := e.String("AWS_REGION", ""); queue.Elsewhere(c.QueueURL, region) {
+		e.Fault("COAP_QUEUE_URL", "a queue in AWS_REGION, "+region)
+	}
+	if queue.Elsewhere(c.PrimaryQueueURL, c.PrimaryRegion) {
+		e.Fault("COAP_PRIMARY_QUEUE_URL", "a queue in COAP_PRIMARY_REGION, "+c.PrimaryRegion)
+	}
+	return c
 }

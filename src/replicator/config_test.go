@@ -27,4 +27,17 @@ func TestFromEnviron(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	e = environ.New([]string{
+		"AWS_REGION=eu-west-1", "COAP_QUEUE_URL=https://sqs.us-east-1.amazonaws.com/1/q",
+		"COAP_PRIMARY_QUEUE_URL=https://sqs.eu-west-1.amazonaws.com/1/q", "COAP_PRIMARY_REGION=us-east-1",
+	})
+	FromEnviron(e)
+	for _, want := range []string{
+		`COAP_QUEUE_URL="https://sqs.us-east-1.amazonaws.com/1/q": want a queue in AWS_REGION, eu-west-1`,
+		`COAP_PRIMARY_QUEUE_URL="https://sqs.eu-west-1.amazonaws.com/1/q": want a queue in COAP_PRIMARY_REGION, us-east-1`,
+	} {
+		if err := e.Err(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/ext/typeexpr"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"coap-for-aws-iot/test/stand"
@@ -69,6 +70,60 @@ func TestSourceRules(t *testing.T) {
 			t.Errorf("%s: %q, want %q", c.source, got, c.want)
 		}
 	}
+}
+
+// TestProcessorDefaults: a root hands all options of the processor on, so its own default
+// takes the module's place. A bound that the module has must not get lost on the way.
+func TestProcessorDefaults(t *testing.T) {
+	compared := 0
+	module := variables(t, "modules/processor")
+	for _, live := range stand.Live(t) {
+		processor := variables(t, live)["processor"]
+		if processor == nil {
+			continue // the secondary has none
+		}
+		_, defaults, diagnostics := typeexpr.TypeConstraintWithDefaults(processor.Attributes["type"].Expr)
+		if diagnostics.HasErrors() {
+			t.Fatal(diagnostics)
+		}
+		for name, got := range defaults.DefaultValues {
+			want, diagnostics := module[name].Attributes["default"].Expr.Value(nil)
+			if diagnostics.HasErrors() {
+				t.Fatal(diagnostics)
+			}
+			if !want.Type().IsPrimitiveType() {
+				continue // an empty list by any type
+			}
+			compared++
+			if !got.RawEquals(want) {
+				t.Errorf("%s: processor.%s is %#v by default, the module's is %#v", live, name, got, want)
+			}
+		}
+	}
+	if compared != 4 {
+		t.Errorf("compared %d defaults, want 2 of each of 2 roots", compared)
+	}
+}
+
+// variables are the variables of a folder's variables.tf.
+func variables(t *testing.T, folder string) map[string]*hclsyntax.Body {
+	t.Helper()
+	name := filepath.Join(stand.Root(t), folder, "variables.tf")
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, diagnostics := hclsyntax.ParseConfig(text, name, hcl.InitialPos)
+	if diagnostics.HasErrors() {
+		t.Fatal(diagnostics)
+	}
+	all := map[string]*hclsyntax.Body{}
+	for _, block := range file.Body.(*hclsyntax.Body).Blocks {
+		if block.Type == "variable" {
+			all[block.Labels[0]] = block.Body
+		}
+	}
+	return all
 }
 
 var (
