@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -127,11 +128,17 @@ func TestLogGroup(t *testing.T) {
 			}
 			var said []string
 			for line := range strings.Lines(stdout.String()) {
-				var record struct{ Msg, Ingestor string }
+				var record struct {
+					Msg, Ingestor string
+					ReceiveBuffer int `json:"receive_buffer"`
+				}
 				if err := json.Unmarshal([]byte(line), &record); err != nil || record.Ingestor != "use1-a" {
 					t.Errorf("%s: %v", line, err)
 				}
 				said = append(said, record.Msg)
+				if record.Msg == "listening" && runtime.GOOS == "linux" && record.ReceiveBuffer == 0 {
+					t.Errorf("%s: of no receive buffer", line)
+				}
 				if !slices.Contains(sent, strings.TrimSuffix(line, "\n")) {
 					t.Errorf("%s is not in CloudWatch", line)
 				}

@@ -103,7 +103,7 @@ func serve(ctx context.Context, cfg Config, log *slog.Logger, stream *cloudwatch
 		}
 		sockets = append(sockets, opened...)
 	}
-	log.Info("listening", "addresses", cfg.Listen, "queue", cfg.QueueURL, "fallback", cfg.FallbackQueueURL)
+	log.Info("listening", "addresses", cfg.Listen, "queue", cfg.QueueURL, "fallback", cfg.FallbackQueueURL, "receive_buffer", sockets[0].ReceiveBuffer())
 	return operate(ctx, New(cfg, sockets, q, fallback, log), admin, stream)
 }
 

@@ -42,7 +42,7 @@ func Listen(ctx context.Context, address string, n, receiveBuffer int) ([]Socket
 			}
 			return nil, err
 		}
-		sockets = append(sockets, c)
+		sockets = append(sockets, newSocket(c))
 		address = c.udp.LocalAddr().String() // for port 0, the port that was chosen
 	}
 	return sockets, nil
@@ -70,8 +70,5 @@ func listen(ctx context.Context, address string, shared bool, receiveBuffer int)
 	if err != nil {
 		return nil, err // names the address
 	}
-	udp := packetConn.(*net.UDPConn)
-	c := newConn(udp, asked)
-	c.setReceiveBuffer(receiveBuffer)
-	return c, nil
+	return newConn(packetConn.(*net.UDPConn), asked, receiveBuffer), nil
 }

@@ -1,7 +1,6 @@
 package udp
 
 import (
-	"bytes"
 	"errors"
 	"net"
 	"net/netip"
@@ -10,7 +9,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 )
 
 func TestListenErrors(t *testing.T) {
@@ -110,74 +108,6 @@ func TestSharedAddress(t *testing.T) {
 			<-done
 			if got[0].Load() == 0 || got[1].Load() == 0 {
 				t.Errorf("%d and %d datagrams", got[0].Load(), got[1].Load())
-			}
-		})
-	}
-}
-
-// TestFullSendBuffer: when there is never room in time, WriteBatch gives up and says so.
-// A loopback interface is never full, so the deadline is one that has passed already.
-func TestFullSendBuffer(t *testing.T) {
-	sockets, err := Listen(t.Context(), "127.0.0.1:0", 1, DefaultReceiveBuffer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := closeLater(t, sockets[0]).(*conn)
-	s.limit = -time.Second
-	if n, err := s.WriteBatch([]Packet{to(s, "1"), to(s, "2")}); n != 0 || err != nil {
-		t.Errorf("wrote %d: %v", n, err)
-	}
-	s.limit = writeLimit
-	write(t, s, to(s, "3"))
-	if p := read(t, s, 1, 8)[0]; string(p.Buf) != "3" {
-		t.Errorf("got %q", p.Buf)
-	}
-}
-
-// TestNothingIsAllocated: neither with a fixed address nor with the address asked.
-func TestNothingIsAllocated(t *testing.T) {
-	for _, address := range []string{"127.0.0.1:0", "0.0.0.0:0", "[::]:0"} {
-		t.Run(address, func(t *testing.T) {
-			if address == "[::]:0" {
-				needIPv6(t)
-			}
-			sockets, err := Listen(t.Context(), address, 1, DefaultReceiveBuffer)
-			if err != nil {
-				t.Fatal(err)
-			}
-			s := closeLater(t, sockets[0])
-			self := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), s.LocalAddr().Port())
-			out := []Packet{{Buf: bytes.Repeat([]byte("x"), 100), Peer: self, Local: self.Addr()}}
-			in := room(1, 1153)
-			if n := testing.AllocsPerRun(100, func() {
-				if n, err := s.WriteBatch(out); n != 1 || err != nil {
-					t.Fatal(n, err)
-				}
-				if n, err := s.ReadBatch(in); n != 1 || err != nil {
-					t.Fatal(n, err)
-				}
-			}); n != 0 {
-				t.Errorf("%v allocations", n)
-			}
-		})
-	}
-}
-
-func BenchmarkRoundTrip(b *testing.B) {
-	for _, address := range []string{"127.0.0.1:0", "0.0.0.0:0"} {
-		b.Run(address, func(b *testing.B) {
-			sockets, err := Listen(b.Context(), address, 1, DefaultReceiveBuffer)
-			if err != nil {
-				b.Fatal(err)
-			}
-			s := sockets[0]
-			defer s.Close()
-			self := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), s.LocalAddr().Port())
-			out, in := []Packet{{Buf: make([]byte, 131), Peer: self, Local: self.Addr()}}, room(1, 1153)
-			b.ReportAllocs()
-			for b.Loop() {
-				_, _ = s.WriteBatch(out)
-				_, _ = s.ReadBatch(in)
 			}
 		})
 	}

@@ -193,6 +193,9 @@ func (s *memorySocket) LocalAddr() netip.AddrPort { return s.local }
 
 func (s *memorySocket) Drops() uint64 { return s.dropped.Load() }
 
+// ReceiveBuffer is 0: the bound is queueLength, in datagrams.
+func (s *memorySocket) ReceiveBuffer() int { return 0 }
+
 func (s *memorySocket) Close() error {
 	s.once.Do(func() {
 		s.network.mu.Lock()

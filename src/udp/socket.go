@@ -1,7 +1,8 @@
 // Package udp is the seam between the packet path and the network: sockets that move
-// datagrams in batches. Listen opens the system's, portably, one datagram per system
-// call; Network is a network in memory, whose sockets work inside a testing/synctest
-// bubble. What is written against Socket runs unchanged on either.
+// datagrams in batches. Listen opens the system's, in Linux with one system call per
+// batch, elsewhere portably with one per datagram; Network is a network in memory, whose
+// sockets work inside a testing/synctest bubble. What is written against Socket runs
+// unchanged on all three.
 package udp
 
 import "net/netip"
@@ -31,9 +32,10 @@ type Packet struct {
 // is gone, not a datagram that is too long.
 type Socket interface {
 	// ReadBatch waits for at least one datagram, fills packets from the front with what is
-	// there, and returns how many, without waiting to fill them all. With no packets
-	// it returns at once. One goroutine calls it at a time. An error is final: net.ErrClosed
-	// after Close, anything else means that the socket is broken.
+	// there, and returns how many, without waiting to fill them all: fewer than there are
+	// packets does not mean that no more is there. With no packets it returns at once. One
+	// goroutine calls it at a time. An error is final: net.ErrClosed after Close, anything
+	// else means that reading has failed for ten seconds and the socket is broken.
 	ReadBatch(packets []Packet) (int, error)
 
 	// WriteBatch sends the packets in order and returns how many left. A packet that the
@@ -48,6 +50,10 @@ type Socket interface {
 	// Drops counts the datagrams that arrived and were dropped because nobody read them in
 	// time, as far as the system tells; it is 0 where it does not. Any goroutine may call it.
 	Drops() uint64
+
+	// ReceiveBuffer is the receive buffer that the system granted, in bytes of those that
+	// were asked for, or 0 where it does not tell. Any goroutine may call it.
+	ReceiveBuffer() int
 
 	// Close makes ReadBatch and WriteBatch return net.ErrClosed, those that wait as well as
 	// all later ones. Any goroutine may call it; a second call does nothing.
