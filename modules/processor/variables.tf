@@ -95,6 +95,13 @@ variable "batch_size" {
     condition     = var.batch_size <= 10 || var.batching_window >= 1
     error_message = "batch_size: above 10 needs a batching_window of 1 s or more."
   }
+
+  # An event of 6 MB takes 81 MB of heap at the worst and the cache 64 MiB (src/processor,
+  # Processor); Go's collector lets the heap grow to twice that.
+  validation {
+    condition     = var.batch_size <= 10 || var.memory >= 512
+    error_message = "batch_size: above 10 needs a memory of 512 MiB or more, or events that were made to be costly end the function."
+  }
 }
 
 variable "batching_window" {
@@ -142,7 +149,7 @@ variable "canaries" {
 }
 
 variable "create_per_minute" {
-  description = "Things that may be added per minute and container, as a bound on what forged reports can cost. What is beyond it goes to the dead-letter queue and can be redriven. 0: no bound."
+  description = "Things that may be added per minute and container, as a bound on what forged reports can cost. As many again are only looked for: what exists costs nothing. What is beyond that goes to the dead-letter queue and can be redriven. 0: no bound."
   type        = number
   default     = 600
 

@@ -25,12 +25,13 @@ const (
 	// SQS stamps the new message anew.
 	AttributeFirstSent = "FirstSentTimestamp"
 
-	// AttributeAttempt counts how often the processor has sent these reports
-	// again. Absent means 0.
+	// AttributeAttempt counts how often the processor has sent these reports again
+	// for a reason of their own: trouble with them, or the suspicion that they kill it.
+	// What is sent again for an outage, a quota or lack of time keeps it. Absent means 0.
 	AttributeAttempt = "Attempt"
 
-	// AttributeReason says why the processor moved these reports to the
-	// dead-letter queue.
+	// AttributeReason says why the processor moved these reports to the dead-letter
+	// queue. On the primary queue it begins with "crash": they are on their last try.
 	AttributeReason = "Reason"
 )
 

@@ -24,7 +24,7 @@ type Config struct {
 	IoTEndpoint string
 
 	AutoCreate      string   // CreateAny, CreateThings or CreateNone; empty means CreateAny
-	CreatePerMinute int      // things that may be added per minute and container; 0: no limit
+	CreatePerMinute int      // things that may be added per minute and container, see budget; 0: no limit
 	AllowedTypes    []string // thing types that are accepted; empty: all
 
 	// Publish is the topic that each report is published to, once or more, before it is

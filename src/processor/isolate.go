@@ -85,15 +85,15 @@ func (s *settlement) isolate(ctx context.Context) (alone *message) {
 			again = append(again, m.renewal(maxDelay))
 		case m.Attempt == 0:
 			again = append(again, m.suspected(spread(i, len(suspects), time.Minute), lines...))
-		case m.Count >= riskyCount && len(lines) > 1 && m.Attempt < maxAttempts:
+		case m.Count >= riskyCount && len(lines) > 1:
 			for j, line := range lines {
 				again = append(again, m.suspected(spread(j, len(lines), maxDelay), line))
 			}
-		case m.Count >= lastCount && !m.last() && len(lines) == 1:
+		case m.Count >= lastCount && !m.last():
 			last := m.renewal(spread(i, len(suspects), time.Minute))
 			last.Reason = crash.because("%d receives", m.Count).Error()
 			again = append(again, last)
-		case m.Count >= deadCount, m.Count >= riskyCount && len(lines) > 1:
+		case m.Count >= deadCount:
 			for _, line := range lines {
 				dead = append(dead, m.grave(m.bundle.With(line), crash.because("%d receives, again", m.Count)))
 			}

@@ -75,6 +75,7 @@ func TestOthersAreSafeFromTheSuspect(t *testing.T) {
 		w.putWith(killer, envelope.AttributeAttempt, "1")
 		w.receive(w.cfg.QueueURL) // and its process died
 		time.Sleep(61 * time.Second)
+		sent := time.Now().UnixMilli()
 		w.putWith(twice, envelope.AttributeAttempt, "1")
 		w.receive(w.cfg.QueueURL) // again
 		time.Sleep(61 * time.Second)
@@ -88,10 +89,43 @@ func TestOthersAreSafeFromTheSuspect(t *testing.T) {
 		time.Sleep(maxDelay)
 		got := map[string]string{}
 		for _, r := range w.receive(w.cfg.QueueURL) {
-			got[r.Body] += r.Attributes["ApproximateReceiveCount"] + " " + attribute(r, envelope.AttributeAttempt) + ";"
+			got[r.Body] += r.Attributes["ApproximateReceiveCount"] + " " + attribute(r, envelope.AttributeAttempt) + " " + attribute(r, envelope.AttributeFirstSent) + ";"
 		}
-		if len(got) != 2 || got[killer] != "4 1;" || got[twice] != "1 1;" {
-			t.Errorf("left on the queue, with receive count and attempt: %q", got)
+		if len(got) != 2 || got[killer] != "4 1 ;" || got[twice] != fmt.Sprintf("1 1 %d;", sent) {
+			t.Errorf("left on the queue, with receive count, attempt and first SentTimestamp: %q", got)
+		}
+	})
+}
+
+// Reports that have been sent again 20 times together are not buried together.
+func TestCrashIsIsolatedOnTheLastAttempt(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		killer := by("killer", says(bubbleTime, `{"t":1}`))
+		innocent := by("innocent", says(bubbleTime, `{"t":1}`))
+		w.putWith(string(bundleOf("use1-a", innocent, killer)), envelope.AttributeAttempt, fmt.Sprint(maxAttempts))
+		deaths := 0
+		for range 120 {
+			life := &mortal{next: w.aws.Transport(), path: "/things/killer/"}
+			w.useTransport(life)
+			records := w.receive(w.cfg.QueueURL)
+			failed := w.invoke(w.p, records)
+			if life.over() {
+				deaths++
+			} else {
+				w.delete(records, failed)
+			}
+			time.Sleep(2 * time.Minute)
+		}
+		if deaths < deadCount {
+			t.Errorf("%d deaths", deaths)
+		}
+		w.expect("innocent", `{"t":1}`)
+		dead := w.receive(w.cfg.DLQURL)
+		if len(dead) != 1 || dead[0].Body != string(bundleOf("use1-a", killer)) {
+			t.Errorf("%d dead letters, want the one that kills", len(dead))
+		}
+		if left := w.receive(w.cfg.QueueURL); len(left) > 0 {
+			t.Errorf("%d messages left", len(left))
 		}
 	})
 }

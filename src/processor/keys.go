@@ -21,7 +21,8 @@ import (
 // At the worst each of 64 entries holds 1 byte of flags, an id of 8, a time
 // difference of 5 (15 days are below 2^31 ms) and a number of 10, and the newest key
 // 1 + 6 + 10 bytes: 64 x 24 + 17 = 1553 bytes, 2071 characters. Of an ordinary thing,
-// all of whose fields come with each report, it is 12 characters.
+// all of whose fields come with each report, it is the newest key alone: 11 characters
+// while its number is below 2^7, 14 below 2^21, 23 at the most; 16 without a number.
 const (
 	keyIDMask   = 0x0f // length of the id
 	keyAgain    = 0x10 // key of the entry before

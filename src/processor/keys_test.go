@@ -41,16 +41,24 @@ func TestKeysAreGolden(t *testing.T) {
 }
 
 func TestKeysOfAnOrdinaryThing(t *testing.T) {
-	newest := key{time: at0, seq: 500, numbered: true}
-	fields := map[string]*field{}
-	for i := range 20 {
-		fields[fmt.Sprint("field-", i)] = &field{key: newest, stored: true}
-	}
-	if got := len(encodeKeys(newest, fields)); got > 12 {
-		t.Errorf("%d characters", got)
-	}
-	if got := encodeKeys(key{}, nil); got != "" {
-		t.Errorf("no reports: %q", got)
+	for _, tt := range []struct {
+		newest key
+		want   int
+	}{
+		{key{time: at0, seq: 1<<7 - 1, numbered: true}, 11},
+		{key{time: at0, seq: 1<<14 - 1, numbered: true}, 12},
+		{key{time: at0, seq: 1<<21 - 1, numbered: true}, 14},
+		{key{time: at0, seq: math.MaxUint64, numbered: true}, 23},
+		{key{time: at0, tie: math.MaxUint32}, 16},
+		{key{}, 0},
+	} {
+		fields := map[string]*field{}
+		for i := range 20 {
+			fields[fmt.Sprint("field-", i)] = &field{key: tt.newest, stored: true}
+		}
+		if got := len(encodeKeys(tt.newest, fields)); got != tt.want {
+			t.Errorf("%+v: %d characters, want %d", tt.newest, got, tt.want)
+		}
 	}
 }
 

@@ -102,6 +102,34 @@ func TestStrangersField(t *testing.T) {
 	}
 }
 
+// What a stranger does to the device's own fields the bookkeeping does not see.
+func TestStrangersChange(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		first  []any
+		change string
+		late   []any
+		want   string
+	}{
+		{"a field of the newest report is deleted: an older report brings it back",
+			[]any{at0 + 10, `{"t":2,"h":1}`}, `{"t":null}`, []any{at0, `{"t":1}`}, `{"h":1,"t":1}`},
+		{"a field of an older report is changed: it keeps that report's key",
+			[]any{at0 + 10, `{"t":1}`, at0 + 100, `{"h":1}`}, `{"t":99}`, []any{at0 + 20, `{"t":2}`}, `{"h":1,"t":2}`},
+		{"and what is older than that does not replace it",
+			[]any{at0 + 10, `{"t":1}`, at0 + 100, `{"h":1}`}, `{"t":99}`, []any{at0, `{"t":2}`}, `{"h":1,"t":99}`},
+		{"a field of an older report is deleted: that is a tombstone",
+			[]any{at0 + 10, `{"t":1}`, at0 + 100, `{"h":1}`}, `{"t":null}`, []any{at0, `{"t":2}`}, `{"h":1}`},
+	} {
+		shadow := newShadow(`{}`)
+		merges(t, shadow, tt.first...)
+		shadow.update([]byte(fmt.Sprintf(`{"version":%d,"state":{"reported":%s}}`, shadow.version, tt.change)))
+		merges(t, shadow, tt.late...)
+		if got := shadow.values(); got != tt.want {
+			t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
+
 func TestNothingToWrite(t *testing.T) {
 	shadow := newShadow(`{}`)
 	merges(t, shadow, at0, `{"t":1}`, at0+9, `{"t":2,"h":null}`)

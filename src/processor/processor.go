@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"golang.org/x/sync/semaphore"
 
 	"coap-for-aws-iot/src/queue"
 )
@@ -37,9 +38,10 @@ const (
 // Lambda gives a container one event at a time.
 //
 // An event is at most 6 MB. A report of 95 bytes, the least there is, becomes about
-// 700 bytes of structs and text while it is worked on: 63,000 x 700 = 44 MB. Things
-// that are worked on hold a state of at most 20 KB and a shadow document of 40 KB
-// each: 128 x 60 KB = 8 MB. Beside that there is the cache, see maxCacheBytes.
+// 700 bytes of structs and text while it is worked on: 63,000 x 700 = 44 MB. What is
+// decoded at a time is at most 29 MB, see maxDecodedBytes. Things that are worked on hold
+// a state of at most 20 KB and a shadow document of 40 KB each: 128 x 60 KB = 8 MB. So an
+// event is 81 MB. Beside that there is the cache, see maxCacheBytes.
 type Processor struct {
 	config    Config
 	sqs       *sqs.Client
@@ -49,8 +51,9 @@ type Processor struct {
 	registrar registrar
 	cache     *cache
 	hits      hitRate
-	conflicts atomic.Int64 // since the last metrics
-	undeleted atomic.Int64 // when the queue last failed to delete messages, in ns since 1970
+	decoded   *semaphore.Weighted // bytes of payload, see maxDecodedBytes
+	conflicts atomic.Int64        // since the last metrics
+	undeleted atomic.Int64        // when the queue last failed to delete messages, in ns since 1970
 	metrics   io.Writer
 	log       *slog.Logger
 }
@@ -67,6 +70,7 @@ func New(cfg Config, c aws.Config) *Processor {
 		iot:       client,
 		registrar: registrar{iot: client, create: cfg.AutoCreate, budget: budget{perMinute: cfg.CreatePerMinute}},
 		cache:     newCache(maxCacheBytes),
+		decoded:   semaphore.NewWeighted(maxDecodedBytes),
 		metrics:   os.Stdout,
 		log:       slog.New(slog.NewJSONHandler(os.Stdout, nil)),
 	}

@@ -3,6 +3,7 @@ package processor
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"time"
 
@@ -38,24 +39,19 @@ func topicOf(template, kind, thing string) string {
 // publishAll publishes reports, if that is configured, in their order and before they are
 // merged: so a rule sees each reading, and not only those that the shadow keeps. Whatever
 // stops a report from being applied later, it is published again when it comes again: once
-// or more. It returns the reports that are out, and settles the others: half of the time is
-// for publishing, so that what is out is applied too, however much one thing has to say, and
-// each invocation gets further. What is left is sent again.
-func (p *Processor) publishAll(ctx context.Context, thing string, reports []*report) []*report {
+// or more. It returns the reports that are out, and settles the others: once late has come,
+// at half of the time, nothing is published any more, so that what is out is applied too,
+// however much one thing has to say, and each invocation gets further. What is left is sent
+// again.
+func (p *Processor) publishAll(ctx context.Context, late <-chan time.Time, thing string, reports []*report) []*report {
 	if p.config.Publish == "" {
 		return reports
-	}
-	var late <-chan time.Time // without a deadline never
-	if deadline, ok := ctx.Deadline(); ok {
-		late = time.After(time.Until(deadline) / 2)
 	}
 	var out []*report
 	for i, r := range reports {
 		select {
 		case <-late:
-			for _, r := range reports[i:] {
-				r.settle(renewed, errUnpublished)
-			}
+			settleAll(ctx, reports[i:], errUnpublished)
 			return out
 		default:
 		}
@@ -76,11 +72,12 @@ func (p *Processor) publishAll(ctx context.Context, thing string, reports []*rep
 // errUnpublished is why a report is sent again that nothing is wrong with.
 var errUnpublished = errors.New("publish: the time was over before its turn")
 
-// published is what is published of a report. docs/order.md describes it.
+// published is what is published of a report. docs/order.md describes it. The device's
+// number is text: most who read JSON read numbers as floats, of 53 bits.
 func (r *report) published() []byte {
 	message := map[string]any{"type": r.kind, "id": r.thing, "at": r.key.time, "reported": r.values}
 	if r.key.numbered {
-		message["s"] = r.key.seq
+		message["s"] = strconv.FormatUint(r.key.seq, 16)
 	}
 	return appendJSON(nil, message)
 }

@@ -2,6 +2,7 @@ package processor
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -26,10 +27,12 @@ func TestPublish(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.cfg.Publish = "coap/{type}/{id}"
 		w.restart()
-		w.send(by("x", says(bubbleTime+2, `{"t":2}`)), by("x", says(bubbleTime+1, `{"t":1}`)), by("x", says(bubbleTime+3, `{"t":`)))
+		numbered := by("x", says(bubbleTime+2, `{"t":2}`))
+		numbered.Seq, numbered.Numbered = math.MaxUint64-16, true
+		w.send(numbered, by("x", says(bubbleTime+1, `{"t":1}`)), by("x", says(bubbleTime+3, `{"t":`)))
 		w.run()
 		const want = `coap/th/x {"at":946600000001,"id":"x","reported":{"t":1},"type":"th"}
-coap/th/x {"at":946600000002,"id":"x","reported":{"t":2},"type":"th"}`
+coap/th/x {"at":946600000002,"id":"x","reported":{"t":2},"s":"ffffffffffffffef","type":"th"}`
 		if got := w.published(); got != want {
 			t.Errorf("got %s\nwant %s", got, want)
 		}

@@ -3,7 +3,6 @@ package processor
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -26,11 +25,30 @@ type registrar struct {
 // or transient.
 func (r *registrar) ensure(ctx context.Context, thing, thingType string) error {
 	if r.create == CreateNone {
-		return r.adopt(ctx, thing, thingType)
+		return r.adopt(ctx, thing, thingType, unknownThing)
 	}
-	if !r.budget.take(time.Now()) {
-		return createBudget
+	a := asked{thing, thingType}
+	err := error(createBudget)
+	switch r.budget.take(a, time.Now()) {
+	case findIt:
+		err = r.adopt(ctx, thing, thingType, createBudget)
+	case addIt:
+		err = r.add(ctx, thing, thingType)
+		if _, ok := errors.AsType[*types.ResourceAlreadyExistsException](err); ok { // with another type or attributes
+			if err = r.adopt(ctx, thing, thingType, err); err == nil {
+				r.budget.existed(a)
+			}
+		}
 	}
+	if _, ok := reason(err); err != nil && !ok {
+		r.budget.forget(a)
+	}
+	return err
+}
+
+// add creates a thing, and its type if that may be. AWS IoT takes the same thing twice as
+// the same; the error is a ResourceAlreadyExistsException if it is there as another.
+func (r *registrar) add(ctx context.Context, thing, thingType string) error {
 	err := r.createThing(ctx, thing, thingType)
 	if _, ok := errors.AsType[*types.ResourceNotFoundException](err); ok { // there is no such type
 		if r.create == CreateThings {
@@ -40,14 +58,8 @@ func (r *registrar) ensure(ctx context.Context, thing, thingType string) error {
 			err = r.createThing(ctx, thing, thingType)
 		}
 	}
-	if _, ok := errors.AsType[*types.ResourceAlreadyExistsException](err); ok { // with another type or attributes
-		err = r.adopt(ctx, thing, thingType)
-	}
 	if invalid, ok := errors.AsType[*types.InvalidRequestException](err); ok {
 		return refused.because("%s", aws.ToString(invalid.Message)) // such as a deprecated type
-	}
-	if _, ok := reason(err); err != nil && !ok {
-		r.budget.giveBack()
 	}
 	return err
 }
@@ -72,15 +84,16 @@ func (r *registrar) createType(ctx context.Context, thingType string) error {
 	return err
 }
 
-// adopt accepts a thing that exists, if it is not of another type.
-func (r *registrar) adopt(ctx context.Context, thing, thingType string) error {
+// adopt accepts a thing that exists, if it is not of another type. Absent is the error if
+// there is none.
+func (r *registrar) adopt(ctx context.Context, thing, thingType string, absent error) error {
 	var out *iot.DescribeThingOutput
 	err := r.iot.registry.do(ctx, func(ctx context.Context) (err error) {
 		out, err = r.iot.control.DescribeThing(ctx, &iot.DescribeThingInput{ThingName: &thing})
 		return err
 	})
-	if _, ok := errors.AsType[*types.ResourceNotFoundException](err); ok && r.create == CreateNone {
-		return unknownThing
+	if _, ok := errors.AsType[*types.ResourceNotFoundException](err); ok {
+		return absent
 	}
 	if err != nil {
 		return err
@@ -89,36 +102,4 @@ func (r *registrar) adopt(ctx context.Context, thing, thingType string) error {
 		return typeConflict.because("registered as %s", registered)
 	}
 	return nil
-}
-
-// A budget allows a number of things to be added per minute. Zero allows all.
-type budget struct {
-	perMinute int
-
-	mu     sync.Mutex // guards the following
-	minute int64
-	taken  int
-}
-
-func (b *budget) take(now time.Time) bool {
-	if b.perMinute == 0 {
-		return true
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if minute := now.Unix() / 60; minute != b.minute {
-		b.minute, b.taken = minute, 0
-	}
-	if b.taken >= b.perMinute {
-		return false
-	}
-	b.taken++
-	return true
-}
-
-// giveBack returns what was taken in vain.
-func (b *budget) giveBack() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.taken = max(0, b.taken-1)
 }

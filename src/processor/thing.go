@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -21,31 +20,6 @@ var errConflict = errors.New("others wrote the shadow each time")
 // matter how many containers write it, in which order, or to a shadow that another
 // one has already filled: it changes nothing but a missing "v".
 const firstWrite = `{"state":{"reported":{"_coap":{"v":1}}}}`
-
-// applyThing decodes the reports of one thing and brings them into its shadow, in
-// one write if that is possible. It decides the fate of each.
-func (p *Processor) applyThing(ctx context.Context, thing string, reports []*report) {
-	var readable []*report
-	for _, r := range reports {
-		values, err := decode(&r.source)
-		r.source.Payload = nil
-		if err != nil {
-			r.settle(poisoned, err)
-			continue
-		}
-		r.values = values
-		readable = append(readable, r)
-	}
-	// Not needed for the result. It makes it likely that of two reports that do not
-	// both fit it is the later one that is refused.
-	slices.SortStableFunc(readable, func(a, b *report) int { return sortKeys(a.key, b.key) })
-	if published := p.publishAll(ctx, thing, readable); len(published) > 0 {
-		p.applyReports(ctx, thing, published)
-	}
-	for _, r := range readable {
-		r.values = nil
-	}
-}
 
 // applyReports is the compare-and-set of one shadow: read it or remember it, merge,
 // write on condition of its version, and read it again if someone else was faster. A
@@ -225,7 +199,6 @@ func (p *Processor) refuse(ctx context.Context, thing string, reports []*report,
 		return
 	}
 	for _, r := range rest {
-		r.sent = false
 		p.applyReports(ctx, thing, []*report{r})
 	}
 }
@@ -252,7 +225,7 @@ func settleAll(ctx context.Context, reports []*report, err error) {
 	switch {
 	case ctx.Err() != nil, errors.Is(err, errDown):
 		f = held
-	case errors.Is(err, errThrottled), errors.Is(err, errBookkeeping):
+	case errors.Is(err, errThrottled), errors.Is(err, errBookkeeping), errors.Is(err, errUnpublished):
 		f = renewed
 	}
 	for _, r := range reports {

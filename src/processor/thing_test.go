@@ -150,6 +150,31 @@ func TestConflicts(t *testing.T) {
 	})
 }
 
+// Against somebody who never stops writing the shadow a write is tried so often, with
+// pauses between, and then its report is sent again.
+func TestConflictsWithoutEnd(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.send(says(bubbleTime, `{"t":0}`))
+		w.run()
+		w.counts()
+		end := w.fault(local.Fault{Operation: "UpdateThingShadow", Kind: local.Error, Code: "ConflictException", Status: 409})
+		w.send(says(bubbleTime+1, `{"t":1}`))
+		start := time.Now()
+		w.run()
+		// Seven pauses of 20 ms, doubling to 1.28 s, at most.
+		if took := time.Since(start); took < 10*time.Millisecond || took > 2540*time.Millisecond {
+			t.Errorf("took %v", took)
+		}
+		if counts := w.counts(); counts[metric.Conflicts] != maxConflicts || counts[metric.Resent] != 1 {
+			t.Errorf("counts %v", counts)
+		}
+		end()
+		time.Sleep(6 * time.Second)
+		w.run()
+		w.expect("a1", `{"t":1}`)
+	})
+}
+
 // What is remembered of a shadow refuses nothing, not even if the shadow cannot be
 // read just then.
 func TestRefusalNeedsAFreshRead(t *testing.T) {
@@ -223,6 +248,25 @@ func TestTooLarge(t *testing.T) {
 		}
 		w.expect("a1", fmt.Sprintf(`{"big":%q,"t":3}`, strings.Repeat("x", 5000)))
 		w.expectDead("too-large")
+	})
+}
+
+// What docs/order.md promises: so many bytes of fields fit, however far apart they were set
+// and however much the bookkeeping has to say about that.
+func TestFieldsThatAlwaysFit(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		const bytes = 5900
+		for i := range maxFields {
+			r := says(bubbleTime+int64(i)*5*hour-14*day, fmt.Sprintf(`{"field-%02d":%q}`, i, strings.Repeat("x", bytes/maxFields-len(`"field-00":"",`))))
+			r.Type = strings.Repeat("t", 128)
+			r.Seq, r.Numbered = uint64(i)<<57, true
+			w.send(r)
+		}
+		w.run()
+		w.expectDead("")
+		if got := len(w.reported("a1")); got < bytes-maxFields || got > bytes+2 {
+			t.Errorf("%d bytes of fields", got)
+		}
 	})
 }
 

@@ -143,6 +143,27 @@ run "refuses_a_large_batch_without_a_window" {
   }
 }
 
+run "refuses_a_large_batch_in_little_memory" {
+  command         = plan
+  expect_failures = [var.batch_size]
+  variables {
+    batch_size      = 11
+    batching_window = 1
+    timeout         = 29
+    memory          = 511
+  }
+}
+
+run "takes_a_large_batch" {
+  command = plan
+  variables {
+    batch_size      = 10000
+    batching_window = 1
+    timeout         = 29
+    memory          = 512
+  }
+}
+
 run "refuses_a_concurrency_that_aws_refuses" {
   command         = plan
   expect_failures = [var.maximum_concurrency]
