@@ -49,7 +49,7 @@ func nextGroup(reports []*report) (n int, bytes int64) {
 		n++
 		bytes += size
 	}
-	return n, bytes
+	return n, min(bytes, maxDecodedBytes) // a report made by hand may be larger, and is decoded alone
 }
 
 // applyGroup decodes reports of one thing, publishes them and brings them into its shadow,

@@ -165,3 +165,14 @@ func TestGroups(t *testing.T) {
 		}
 	})
 }
+
+// A report that is larger than all that is decoded at a time has its turn, too: no ingestor
+// sends one, but who writes to the queue by hand may.
+func TestHugeReport(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.send(says(bubbleTime, `{"t":"`+strings.Repeat("x", maxDecodedBytes)+`"}`), by("b1", says(bubbleTime, `{"t":1}`)))
+		w.run()
+		w.expect("b1", `{"t":1}`)
+		w.expectDead("too-large")
+	})
+}
