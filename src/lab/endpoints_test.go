@@ -106,7 +106,10 @@ func (n *network) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	n.mu.Lock()
 	n.open[client] = struct{}{}
 	n.mu.Unlock()
-	go io.Copy(server, client)
+	go func() {
+		io.Copy(server, client)
+		server.Close() // else it would wait for the rest of a request that was cut off
+	}()
 	io.Copy(client, server)
 }
 
