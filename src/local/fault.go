@@ -49,6 +49,9 @@ type Fault struct {
 	// Code and Status are the error of Error; zero means the service's internal failure, 500.
 	Code   string `json:"code,omitempty"`
 	Status int    `json:"status,omitempty"`
+
+	// Hits is how many calls it has acted on, or entries of a batch for Partial; given by Faults.
+	Hits int `json:"hits,omitempty"`
 }
 
 // A Delay is a duration that JSON writes as text: "250ms".
@@ -134,7 +137,7 @@ func (s *Service) AddFault(f Fault) (id string, err error) {
 	set.mu.Lock()
 	defer set.mu.Unlock()
 	set.lastID++
-	f.ID = strconv.Itoa(set.lastID)
+	f.ID, f.Hits = strconv.Itoa(set.lastID), 0
 	set.active = append(set.active, &activeFault{Fault: f, left: f.Times})
 	return f.ID, nil
 }
@@ -176,6 +179,9 @@ func (set *faultSet) hit(c *call, now time.Time) (before, after []Fault) {
 		if f.Kind != Partial && f.Share > 0 && set.random() >= f.Share {
 			return false
 		}
+		if f.Kind != Partial {
+			f.Hits++
+		}
 		if f.After {
 			after = append(after, f.Fault)
 		} else {
@@ -185,6 +191,17 @@ func (set *faultSet) hit(c *call, now time.Time) (before, after []Fault) {
 		return f.left == 0
 	})
 	return before, after
+}
+
+// spoiled notes that a fault of kind Partial has hit an entry.
+func (set *faultSet) spoiled(id string) {
+	set.mu.Lock()
+	defer set.mu.Unlock()
+	for _, f := range set.active {
+		if f.ID == id {
+			f.Hits++
+		}
+	}
 }
 
 // pass takes a token, of which there are Rate a second and never more than a second's.
@@ -218,7 +235,13 @@ func (s *Service) strike(c *call, faults []Fault, out any) (any, *apiError) {
 		case Error:
 			return nil, f.failure(c)
 		case Partial:
-			hits := func() bool { return f.Share == 0 || s.faults.random() < f.Share }
+			hits := func() bool {
+				if f.Share > 0 && s.faults.random() >= f.Share {
+					return false
+				}
+				s.faults.spoiled(f.ID)
+				return true
+			}
 			if b, ok := out.(batchOut); ok {
 				out = b.spoil(hits, f.failure(c))
 			} else if !f.After {

@@ -26,6 +26,10 @@ type Options struct {
 	// BaseURL begins every queue URL ("http://127.0.0.1:4566"); empty means the scheme and
 	// Host of the request that asks.
 	BaseURL string
+	// Updated hears of each update of a classic shadow that has taken effect, whatever its
+	// caller is answered; nil means that nobody does. Those of one thing come in the order of
+	// their versions, while its shadow is locked: Updated may not call the Service.
+	Updated func(thing string, request []byte)
 	// Data is the directory in which Open keeps everything; empty means in memory.
 	Data string
 
@@ -38,7 +42,8 @@ type Service struct {
 	clock   func() time.Time
 	account string
 	baseURL string
-	closed  chan struct{} // closed by Close; ends long polls and move tasks
+	updated func(thing string, request []byte) // nil: nobody listens
+	closed  chan struct{}                      // closed by Close; ends long polls and move tasks
 
 	journal *journal // nil: in memory
 
@@ -70,6 +75,7 @@ func New(o Options) *Service {
 		clock:   o.Now,
 		account: o.Account,
 		baseURL: o.BaseURL,
+		updated: o.Updated,
 		closed:  make(chan struct{}),
 		regions: make(map[string]*region),
 	}

@@ -96,6 +96,9 @@ func (s *Service) updateThingShadow(c *call) (any, *apiError) {
 		return nil, err
 	}
 	s.saveShadow(c, shard, k, next)
+	if s.updated != nil && k.name == "" {
+		s.updated(k.thing, c.body)
+	}
 	return u.accepted(next, c.now), nil
 }
 

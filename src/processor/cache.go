@@ -63,6 +63,13 @@ func (c *cache) put(thing string, s *state) {
 	}
 }
 
+// HeldBytes is what p remembers of shadows, by the estimate that its bound is kept by.
+func (p *Processor) HeldBytes() int {
+	p.cache.mu.Lock()
+	defer p.cache.mu.Unlock()
+	return p.cache.bytes
+}
+
 func (c *cache) remove(element *list.Element) *entry {
 	e := c.order.Remove(element).(*entry)
 	delete(c.of, e.thing)

@@ -30,6 +30,10 @@ type Config struct {
 	// Publish is the topic that each report is published to, once or more, before it is
 	// merged; {type} and {id} in it are the report's. Empty: reports are not published.
 	Publish string
+
+	// CacheBytes bounds what a container remembers of shadows between two events; 0 means
+	// 64 MiB, which is what fits into the function's memory.
+	CacheBytes int
 }
 
 // FromEnviron reads COAP_QUEUE_URL, COAP_DLQ_URL, COAP_IOT_ENDPOINT,

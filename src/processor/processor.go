@@ -5,6 +5,7 @@
 package processor
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -69,7 +70,7 @@ func New(cfg Config, c aws.Config) *Processor {
 		dlq:       queue.New(sqsClient, cfg.DLQURL),
 		iot:       client,
 		registrar: registrar{iot: client, create: cfg.AutoCreate, budget: budget{perMinute: cfg.CreatePerMinute}},
-		cache:     newCache(maxCacheBytes),
+		cache:     newCache(cmp.Or(cfg.CacheBytes, maxCacheBytes)),
 		decoded:   semaphore.NewWeighted(maxDecodedBytes),
 		metrics:   os.Stdout,
 		log:       slog.New(slog.NewJSONHandler(os.Stdout, nil)),

@@ -24,6 +24,7 @@ type device struct {
 	thingType string
 	numbered  bool
 	readings  int
+	born      time.Duration // at most so long after the others
 	least     time.Duration // between two readings
 	most      time.Duration
 	radio     radio
@@ -81,7 +82,7 @@ func (w *world) newDevice(i int) *device {
 		d.least, d.most = longestDelay+time.Minute, 6*time.Minute
 		d.readings /= 5
 	case i%7 == 0: // in a hurry
-		d.least, d.most = time.Second, 20*time.Second
+		d.least, d.most, d.born = time.Second, 20*time.Second, 10*time.Minute
 	default:
 		d.least, d.most = 5*time.Second, time.Minute
 	}
@@ -91,14 +92,14 @@ func (w *world) newDevice(i int) *device {
 // run sends all readings. A device that has nothing more to say is silent.
 func (d *device) run() {
 	w := d.world
-	d.rest(0)
+	d.rest(w.chance.between(d.name, 0, d.born+time.Minute))
 	for n := range d.readings {
 		if d.poison(n) {
 			continue
 		}
 		fields := d.fields(n)
 		payload, format := d.encode(fields)
-		reading := w.sent(d.thingType, d.name, fields)
+		reading := w.sent(d, n, fields, payload)
 		rest := d.radio.report(saying{"/" + d.thingType + "/" + d.name, payload, format, func() { w.acked(d, reading) }})
 		w.add("readings", 1)
 		d.rest(rest)
@@ -108,7 +109,7 @@ func (d *device) run() {
 }
 
 // rest waits until the next reading, and no less than least. The devices of some fleets
-// all speak at the full minute, or every twenty seconds.
+// all speak at the full minute, or each 15 or 30 seconds.
 func (d *device) rest(least time.Duration) {
 	w := d.world
 	time.Sleep(max(least, w.chance.between(d.name, d.least, d.most)))

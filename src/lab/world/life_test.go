@@ -1,9 +1,7 @@
 package world
 
 import (
-	"fmt"
 	"net/netip"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -12,7 +10,6 @@ import (
 
 	"coap-for-aws-iot/src/envelope"
 	"coap-for-aws-iot/src/lab/oracle"
-	"coap-for-aws-iot/src/processor"
 	"coap-for-aws-iot/src/queue"
 )
 
@@ -66,53 +63,9 @@ func (w *world) epilogue() {
 	w.poisonAcked("poison-torn-0-")
 	w.send("poison-torn-0- is no bundle", time.Now())
 	w.drain()
+	time.Sleep(time.Minute) // the budget is whole
 	w.crowd()
 	w.drain()
-}
-
-// newcomers are more than the processor may create in a minute.
-const (
-	newcomers = createPerMinute + 20
-	crowdName = "crowd"
-)
-
-// crowd lets newcomers report at once.
-func (w *world) crowd() {
-	if w.plan.create == processor.CreateNone {
-		return
-	}
-	b := envelope.AppendHeader(nil, envelope.Origin{Ingestor: "use1-a", Region: primary})
-	for i := range newcomers {
-		mark := crowdMark(i)
-		w.poison(mark, "create-budget")
-		b = envelope.AppendReport(b, &envelope.Report{
-			Received: time.Now().UnixMilli(), From: netip.MustParseAddrPort("198.51.100.250:1"), Type: "th", ID: crowdName + strconv.Itoa(i), Format: 50,
-			Payload: fmt.Appendf(nil, `{"mark":"%s"}`, mark),
-		})
-	}
-	w.send(string(b), time.Now())
-}
-
-func crowdMark(i int) string { return fmt.Sprintf("poison-crowd-%d-", i) }
-
-// checkCrowd finds each newcomer either in a shadow, which is forgotten then, or in a
-// dead-letter queue. A processor that dies in between may leave a thing without a shadow,
-// and have no budget left when the report comes again.
-func (w *world) checkCrowd(shadows map[string]oracle.Shadow, letters []string) {
-	if w.plan.create == processor.CreateNone {
-		return
-	}
-	refused := map[string]bool{}
-	for _, letter := range letters {
-		refused[markOf(letter)] = true
-	}
-	for i := range newcomers {
-		name, mark := crowdName+strconv.Itoa(i), crowdMark(i)
-		applied := shadows[name].Reported["mark"] == mark
-		if delete(shadows, name); applied == refused[mark] {
-			w.faulty("%s: applied %v, refused %v", name, applied, refused[mark])
-		}
-	}
 }
 
 // run lives one world to its end and returns the oracle's verdict.
@@ -138,6 +91,7 @@ func run(t *testing.T, seed uint64) (w *world, verdict *oracle.Verdict, lasted t
 		over := make(chan struct{})
 		go func() { w.chaos(done); close(over) }()
 		go w.weigh(over)
+		go w.interfere(over)
 		fleet.Wait()
 		for _, d := range devices {
 			d.radio.close()
@@ -170,7 +124,12 @@ func run(t *testing.T, seed uint64) (w *world, verdict *oracle.Verdict, lasted t
 		w.checkTypes()
 		w.checkTopics()
 		letters := w.letters()
+		w.checkLetters(letters)
 		w.checkCrowd(shadows, letters)
+		if seed%16 == 1 { // a collection costs as much as a tenth of a world
+			w.processor.checkGarbage()
+			w.replicator.checkGarbage()
+		}
 		verdict = w.ledger.Judge(shadows, letters, markOf)
 		verdict.Faults = append(verdict.Faults, w.faults...)
 		lasted = time.Since(begun)

@@ -135,7 +135,7 @@ func (d *device) talk(lasts time.Duration) {
 		}
 		fields := d.fields(n)
 		payload, format := d.encode(fields)
-		reading := w.sent(d.thingType, d.name, fields)
+		reading := w.sent(d, n, fields, payload)
 		w.count("readings")
 		d.radio.report(saying{"/" + d.thingType + "/" + d.name, payload, format, func() { w.acked(d, reading) }})
 	}
@@ -153,12 +153,13 @@ func (w *world) breakPrimary(service, kind string) (mend func()) {
 
 // losePrimary takes the region away: its ingestors, its services, and the way to it.
 func (w *world) losePrimary() (mend func()) {
-	mends := []func(){
-		w.breakPrimary("sqs", local.Hang), w.breakPrimary("iot-data", local.Hang), w.breakPrimary("iot", local.Hang),
-		w.partition(primary, secondary), w.partition("devices", primary),
-	}
+	services := []func(){w.breakPrimary("sqs", local.Hang), w.breakPrimary("iot-data", local.Hang), w.breakPrimary("iot", local.Hang)}
+	ways := []func() bool{w.partition(primary, secondary), w.partition("devices", primary)}
 	return func() {
-		for _, mend := range mends {
+		for _, mend := range services {
+			mend()
+		}
+		for _, mend := range ways {
 			mend()
 		}
 	}

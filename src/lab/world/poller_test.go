@@ -7,7 +7,8 @@ import (
 
 // A poller is an event source that can stand still.
 type poller struct {
-	run func(context.Context)
+	run    func(context.Context)
+	region string // of the queue
 
 	mu    sync.Mutex // guards the following
 	still int        // faults that hold it
@@ -16,7 +17,9 @@ type poller struct {
 }
 
 // newPoller returns one that stands still.
-func newPoller(run func(context.Context)) *poller { return &poller{run: run, still: 1} }
+func newPoller(region string, run func(context.Context)) *poller {
+	return &poller{run: run, region: region, still: 1}
+}
 
 func (p *poller) resume() {
 	p.mu.Lock()

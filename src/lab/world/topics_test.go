@@ -1,7 +1,9 @@
 package world
 
 import (
+	"bytes"
 	"encoding/json"
+	"io"
 	"net/http"
 	"strings"
 )
@@ -38,6 +40,16 @@ func (w *world) watchTopic(r *http.Request) (note func(*http.Response)) {
 		w.counts["published"]++
 		w.published[saidBy(message.ID, message.Reported)] = true
 	}
+}
+
+// bodyOf reads the body of a request, which can be read again.
+func bodyOf(r *http.Request) []byte {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		panic(err)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return body
 }
 
 // checkTopics finds each acknowledged reading among what was published: a rule has to see

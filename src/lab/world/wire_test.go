@@ -77,7 +77,7 @@ func (x *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	late := false
 	if x.fuse.Load() > 0 && x.fuse.Add(-1) == 0 {
-		w.count("containers killed")
+		w.count("fault: " + x.host + " killed")
 		if late = w.chance.happens("fuse", 0.5); !late {
 			x.killed.Store(true)
 			return nil, errKilled
@@ -98,10 +98,7 @@ func (x *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	if cut() {
 		return nil, lost(r.Context(), w, x.host)
 	}
-	note := w.watch(r)
-	if note == nil {
-		note = w.watchTopic(r)
-	}
+	note := w.watchTopic(r)
 	response, err := w.aws.RoundTrip(r)
 	if err == nil && note != nil {
 		note(response)
@@ -115,7 +112,7 @@ func (x *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if response.StatusCode == http.StatusConflict {
+	if response.StatusCode == http.StatusConflict && service(r) == "iotdata" { // the registry has one too
 		w.count("409")
 	}
 	if err := sleep(r.Context(), oneWay); err != nil {

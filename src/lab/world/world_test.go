@@ -48,6 +48,7 @@ type plan struct {
 	window time.Duration // in which Lambda gathers a batch for the processor
 	create string        // COAP_AUTO_CREATE
 	topic  string        // COAP_PUBLISH
+	cache  int           // bytes that a container of the processor may remember
 }
 
 func draw(c *chance) plan {
@@ -66,6 +67,7 @@ func draw(c *chance) plan {
 		window:   []time.Duration{0, 0, 5 * time.Second, 20 * time.Second}[c.below("plan", 4)],
 		create:   []string{processor.CreateAny, processor.CreateAny, processor.CreateThings, processor.CreateNone}[c.below("plan", 4)],
 		topic:    []string{"", "", "", "coap/{type}/{id}"}[c.below("plan", 4)],
+		cache:    []int{10 << 10, 40 << 10, 64 << 20, 64 << 20, 64 << 20, 64 << 20, 64 << 20, 64 << 20}[c.below("plan", 8)],
 	}
 }
 
@@ -88,13 +90,15 @@ type world struct {
 	ledger *oracle.Ledger
 	lucky  *device // the last that was acknowledged
 	counts map[string]int
-	cuts   map[[2]string]int
+	cuts   map[[2]string]*cut
 	owed   map[[2]netip.AddrPort]int // datagrams that an ingestor has had from a device, less those it has sent there
 	waits  map[string]func()         // by device and token: what the first ACK does
 	faults []string                  // what no oracle is needed for
 
-	reasons map[string]string // of poison, by mark
-	written writes
+	reasons  map[string]string // of poison, by mark
+	arrivals arrivals
+	effects  effects
+	somebody stranger
 
 	published map[string]bool // by saidBy
 	owing     []string        // the same of readings that were acknowledged
@@ -131,10 +135,12 @@ func (w *world) heard(message string) {
 	}
 }
 
-func (w *world) sent(thingType, thing string, fields map[string]any) *oracle.Reading {
+// sent enters reading n of a device.
+func (w *world) sent(d *device, n int, fields map[string]any, payload []byte) *oracle.Reading {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.ledger.Sent(thingType, thing, fields, time.Now())
+	w.effects.said(d, n, fields, payload)
+	return w.ledger.Sent(d.thingType, d.name, fields, time.Now())
 }
 
 func (w *world) acked(d *device, r *oracle.Reading) {
@@ -187,11 +193,13 @@ func (w *world) operator(region string) aws.Config {
 func build(t *testing.T, seed uint64) *world {
 	w := &world{
 		t: t, chance: newChance(seed), heal: make(chan struct{}),
-		ledger: oracle.NewLedger(), counts: map[string]int{}, cuts: map[[2]string]int{}, owed: map[[2]netip.AddrPort]int{}, waits: map[string]func(){}, reasons: map[string]string{}, written: writes{}, published: map[string]bool{},
+		ledger: oracle.NewLedger(), counts: map[string]int{}, cuts: map[[2]string]*cut{}, owed: map[[2]netip.AddrPort]int{}, waits: map[string]func(){}, reasons: map[string]string{}, published: map[string]bool{},
+		arrivals: newArrivals(), effects: newEffects(), somebody: stranger{},
 	}
 	w.plan = draw(w.chance)
 	w.local = local.New(local.Options{
 		BaseURL: "http://aws.invalid",
+		Updated: w.updated,
 		Random: func() float64 {
 			return float64(w.chance.below("aws", 1<<30)) / (1 << 30)
 		},
@@ -218,20 +226,22 @@ func build(t *testing.T, seed uint64) *world {
 	for _, h := range w.hosts {
 		h.start()
 	}
-	w.processor = w.newFunction("processor", primary, func(x *wire) handler {
-		return processor.New(processor.Config{
+	w.processor = w.newFunction("processor", primary, func(c *container) {
+		p := processor.New(processor.Config{
 			QueueURL: w.queueURL(primary), DLQURL: w.dlqURL(primary),
-			AutoCreate: w.plan.create, CreatePerMinute: createPerMinute, AllowedTypes: allowedTypes, Publish: w.plan.topic,
-		}, x.config()).Handle
+			AutoCreate: w.plan.create, CreatePerMinute: w.plan.createPerMinute(), AllowedTypes: allowedTypes, Publish: w.plan.topic, CacheBytes: w.plan.cache,
+		}, c.wire.config())
+		c.handle, c.held = p.Handle, p.HeldBytes
 	})
-	w.replicator = w.newFunction("replicator", secondary, func(x *wire) handler {
-		return w.newReplicator(x)
+	w.replicator = w.newFunction("replicator", secondary, func(c *container) {
+		c.handle = replicator.New(replicator.Config{QueueURL: w.queueURL(secondary), PrimaryQueueURL: w.queueURL(primary), PrimaryRegion: primary}, c.wire.config()).Handle
 	})
 	return w
 }
 
-// The processor creates as many things in a minute as a fleet may have, and a few more.
-const createPerMinute = 70
+// createPerMinute is no more than there are names to be asked about: the fleet's, and those
+// of heartbeat, cursed, crasher, registered, and one of r1 and u1.
+func (p *plan) createPerMinute() int { return p.devices + 5 }
 
 var allowedTypes = []string{"th", "meter", "door", "byhand", "stranger", "retired", "unheard"}
 
@@ -275,10 +285,6 @@ func (w *world) register() {
 	}
 }
 
-func (w *world) newReplicator(x *wire) handler {
-	return replicator.New(replicator.Config{QueueURL: w.queueURL(secondary), PrimaryQueueURL: w.queueURL(primary), PrimaryRegion: primary}, x.config()).Handle
-}
-
 // makeQueues makes a region's queues as Terraform does.
 func (w *world) makeQueues(region string) {
 	client := sqs.NewFromConfig(w.operator(region))
@@ -295,7 +301,7 @@ func (w *world) makeQueues(region string) {
 	})
 }
 
-func (w *world) newFunction(name, region string, open func(*wire) handler) *function {
+func (w *world) newFunction(name, region string, open func(*container)) *function {
 	f := &function{world: w, name: name, region: region, timeout: 30 * time.Second, open: open, busy: map[*container]bool{}}
 	spec := lab.Function{
 		Name: name, Region: region, BatchSize: 10, Concurrency: 2, Timeout: f.timeout,
@@ -304,7 +310,7 @@ func (w *world) newFunction(name, region string, open func(*wire) handler) *func
 	if name == "processor" {
 		spec.Concurrency, spec.Window = 2+w.chance.below("plan", 2), w.plan.window
 	}
-	w.pollers = append(w.pollers, newPoller(func(ctx context.Context) {
+	w.pollers = append(w.pollers, newPoller(region, func(ctx context.Context) {
 		lab.NewPoller(spec, direct{w, region}, f.invoke, func(string, ...any) {}).Run(ctx, context.Background())
 	}))
 	return f
