@@ -101,18 +101,22 @@ func (d *dedup) begin(t ticket, now time.Time) state {
 	second := d.second(now)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if entry := d.find(t, second); entry != nil {
-		return state(*entry & 3)
+	known := d.known(t, second)
+	if known == fresh {
+		*d.victim(t, second) = t.tag | second<<2 | uint64(pending)
 	}
-	*d.victim(t, second) = t.tag | second<<2 | uint64(pending)
-	return fresh
+	return known
 }
 
 // look looks an exchange up and enters nothing.
 func (d *dedup) look(t ticket, now time.Time) state {
-	second := d.second(now)
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	return d.known(t, d.second(now))
+}
+
+// known is what the table knows of an exchange; d.mu is held.
+func (d *dedup) known(t ticket, second uint64) state {
 	if entry := d.find(t, second); entry != nil {
 		return state(*entry & 3)
 	}

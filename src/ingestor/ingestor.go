@@ -30,8 +30,8 @@ const confirmWithin = 700 * time.Millisecond
 // it: duplicate table 64 MiB, sender 53 MiB, for at most 172,000 reports (see
 // queue.maxHeld) an exchange of 136 bytes, 24 MB, and for each socket two lists of at most
 // maxWaiting replies, 136 bytes each, 48 MB: with one socket less than 190 MiB. The
-// collector lets the heap grow to twice that before it runs, unless
-// GOMEMLIMIT says otherwise.
+// collector lets the heap grow to twice that before it runs, unless GOMEMLIMIT says
+// otherwise.
 type Ingestor struct {
 	cfg       Config
 	log       *slog.Logger
