@@ -141,6 +141,15 @@ func (e *Environ) List(name, fallback string) []string {
 	return parts
 }
 
+// ListOf is List; parts that are not valid are a fault. want says what they should be.
+func (e *Environ) ListOf(name, fallback string, valid func(string) bool, want string) []string {
+	parts := e.List(name, fallback)
+	if slices.ContainsFunc(parts, func(part string) bool { return !valid(part) }) {
+		e.Fault(name, want)
+	}
+	return parts
+}
+
 // Addrs returns a comma-separated list of IP addresses.
 func (e *Environ) Addrs(name string) []netip.Addr {
 	var addrs []netip.Addr

@@ -43,7 +43,7 @@ type Clock struct {
 // FromEnviron reads the configuration; its faults are e's.
 func FromEnviron(e *environ.Environ) Config {
 	c := Config{
-		Listen:        e.List("COAP_LISTEN", ":5683"),
+		Listen:        e.ListOf("COAP_LISTEN", ":5683", validAddress, "UDP addresses, separated by commas, such as :5683"),
 		Sockets:       e.Int("COAP_SOCKETS", 1, 1, 64),
 		Name:          e.Required("COAP_NAME", "a name for this ingestor, such as use1-a"),
 		Region:        e.Required("AWS_REGION", "the region of the queue, such as us-east-1"),
@@ -51,7 +51,7 @@ func FromEnviron(e *environ.Environ) Config {
 		Linger:        e.Duration("COAP_LINGER", 5*time.Millisecond, 0, 500*time.Millisecond),
 		DedupMiB:      e.Int("COAP_DEDUP_MIB", 64, 1, 4096),
 		IgnoreSources: e.Addrs("COAP_IGNORE_SOURCES"),
-		AllowedTypes:  e.List("COAP_ALLOWED_TYPES", ""),
+		AllowedTypes:  e.ListOf("COAP_ALLOWED_TYPES", "", envelope.ValidName, "thing types, separated by commas"),
 		RequireClock:  e.Bool("COAP_REQUIRE_CLOCK", false),
 		Admin:         e.String("COAP_ADMIN", "127.0.0.1:9683"),
 		LogGroup:      e.String("COAP_LOG_GROUP", ""),
@@ -64,20 +64,13 @@ func FromEnviron(e *environ.Environ) Config {
 	if addr, parseErr := netip.ParseAddr(host); err != nil || parseErr != nil || !addr.IsLoopback() {
 		e.Fault("COAP_ADMIN", "a loopback address and port, such as 127.0.0.1:9683: it has no authentication")
 	}
-	for _, address := range c.Listen {
-		if _, _, err := net.SplitHostPort(address); err != nil {
-			e.Fault("COAP_LISTEN", "UDP addresses, separated by commas, such as :5683")
-			break
-		}
-	}
-	for _, name := range c.AllowedTypes {
-		if !envelope.ValidName(name) {
-			e.Fault("COAP_ALLOWED_TYPES", "thing types, separated by commas")
-			break
-		}
-	}
 	c.readFallback(e)
 	return c
+}
+
+func validAddress(address string) bool {
+	_, _, err := net.SplitHostPort(address)
+	return err == nil
 }
 
 // readFallback insists on a region that is known and another one: a client that signs

@@ -37,8 +37,8 @@ type Config struct {
 }
 
 // FromEnviron reads COAP_QUEUE_URL, COAP_DLQ_URL, COAP_IOT_ENDPOINT,
-// COAP_AUTO_CREATE, COAP_CREATE_PER_MINUTE, COAP_ALLOWED_TYPES and COAP_PUBLISH. Faults
-// are kept in e.
+// COAP_AUTO_CREATE, COAP_CREATE_PER_MINUTE, COAP_ALLOWED_TYPES, COAP_PUBLISH and
+// AWS_REGION. Faults are kept in e.
 func FromEnviron(e *environ.Environ) Config {
 	c := Config{
 		QueueURL:        e.URL("COAP_QUEUE_URL", "the URL of the primary queue"),
@@ -46,7 +46,7 @@ func FromEnviron(e *environ.Environ) Config {
 		IoTEndpoint:     e.String("COAP_IOT_ENDPOINT", ""),
 		AutoCreate:      e.OneOf("COAP_AUTO_CREATE", CreateAny, CreateThings, CreateNone),
 		CreatePerMinute: e.Int("COAP_CREATE_PER_MINUTE", 0, 0, 1_000_000),
-		AllowedTypes:    e.List("COAP_ALLOWED_TYPES", ""),
+		AllowedTypes:    e.ListOf("COAP_ALLOWED_TYPES", "", envelope.ValidName, "thing types, separated by commas"),
 		Publish:         e.String("COAP_PUBLISH", ""),
 	}
 	region := e.String("AWS_REGION", "")
@@ -57,12 +57,6 @@ func FromEnviron(e *environ.Environ) Config {
 	}
 	if c.Publish != "" && !validTopic(c.Publish) {
 		e.Fault("COAP_PUBLISH", "a topic, such as coap/{type}/{id} or $aws/rules/RULE/{type}/{id}")
-	}
-	for _, name := range c.AllowedTypes {
-		if !envelope.ValidName(name) {
-			e.Fault("COAP_ALLOWED_TYPES", "thing types, separated by commas")
-			break
-		}
 	}
 	return c
 }

@@ -12,8 +12,8 @@ type Config struct {
 	PrimaryRegion   string // AWS region of the primary queue: a client signs for one region only
 }
 
-// FromEnviron reads COAP_QUEUE_URL, COAP_PRIMARY_QUEUE_URL and COAP_PRIMARY_REGION.
-// Faults are kept in e.
+// FromEnviron reads COAP_QUEUE_URL, COAP_PRIMARY_QUEUE_URL, COAP_PRIMARY_REGION and
+// AWS_REGION. Faults are kept in e.
 func FromEnviron(e *environ.Environ) Config {
 	c := Config{
 		QueueURL:        e.URL("COAP_QUEUE_URL", "the URL of this region's queue"),
