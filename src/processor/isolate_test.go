@@ -26,19 +26,7 @@ func TestCrashIsIsolated(t *testing.T) {
 			}
 			w.send(reports...)
 		}
-		deaths := 0
-		for range 240 {
-			life := &mortal{next: w.aws.Transport(), path: "/things/killer/"}
-			w.useTransport(life)
-			records := w.receive(w.cfg.QueueURL)
-			failed := w.invoke(w.p, records)
-			if life.over() {
-				deaths++
-			} else {
-				w.delete(records, failed)
-			}
-			time.Sleep(time.Minute)
-		}
+		deaths := w.liveWithKiller(240, time.Minute)
 		if deaths < 16 || deaths > 24 {
 			t.Errorf("%d deaths", deaths)
 		}
@@ -97,25 +85,31 @@ func TestOthersAreSafeFromTheSuspect(t *testing.T) {
 	})
 }
 
+// liveWithKiller handles what comes, so many times with a pause after each, by processes
+// of which each dies when it touches the thing killer. It returns how many have died.
+func (w *world) liveWithKiller(times int, pause time.Duration) (deaths int) {
+	for range times {
+		life := &mortal{next: w.aws.Transport(), path: "/things/killer/"}
+		w.useTransport(life)
+		records := w.receive(w.cfg.QueueURL)
+		failed := w.invoke(w.p, records)
+		if life.over() {
+			deaths++
+		} else {
+			w.delete(records, failed)
+		}
+		time.Sleep(pause)
+	}
+	return deaths
+}
+
 // Reports that have been sent again 20 times together are not buried together.
 func TestCrashIsIsolatedOnTheLastAttempt(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		killer := by("killer", says(bubbleTime, `{"t":1}`))
 		innocent := by("innocent", says(bubbleTime, `{"t":1}`))
 		w.putWith(string(bundleOf("use1-a", innocent, killer)), envelope.AttributeAttempt, fmt.Sprint(maxAttempts))
-		deaths := 0
-		for range 120 {
-			life := &mortal{next: w.aws.Transport(), path: "/things/killer/"}
-			w.useTransport(life)
-			records := w.receive(w.cfg.QueueURL)
-			failed := w.invoke(w.p, records)
-			if life.over() {
-				deaths++
-			} else {
-				w.delete(records, failed)
-			}
-			time.Sleep(2 * time.Minute)
-		}
+		deaths := w.liveWithKiller(120, 2*time.Minute)
 		if deaths < deadCount {
 			t.Errorf("%d deaths", deaths)
 		}
